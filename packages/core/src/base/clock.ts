@@ -1,0 +1,10 @@
+/** Where time comes from. Passed in everywhere, so that a test owns the time. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  nowMs(): number;
+}
+
+/** Whole seconds since the epoch, as JWT and OAuth count them (RFC 7519 §2 NumericDate). */
+export function nowSeconds(clock: Clock): number {
+  return Math.floor(clock.nowMs() / 1000);
+}

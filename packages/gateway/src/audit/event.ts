@@ -1,0 +1,48 @@
+/**
+ * Room `audit`: append-only records of what was decided. Knows no HTTP and no OAuth.
+ * A record can hold only the fields below; none of them can carry a token (see `audit-text.ts`).
+ */
+export type AuditEventName =
+  | 'client.register'
+  | 'authorize'
+  | 'consent.allow'
+  | 'consent.deny'
+  | 'callback'
+  | 'token'
+  | 'token.refresh'
+  | 'token.revoke'
+  | 'session.revoke'
+  | 'access.denied'
+  | 'mcp.call';
+
+export type AuditOutcome = 'success' | 'denied' | 'error';
+
+/** What a caller of the audit room gives. Every string passes redaction before it is written. */
+export interface AuditEvent {
+  readonly event: AuditEventName;
+  readonly outcome: AuditOutcome;
+  /** `Exchange.id`. */
+  readonly correlationId: string;
+  /** Machine-readable: `invalid_grant`, `missing_role`, `AADSTS50105`. */
+  readonly reason?: string;
+  readonly tenantId?: string;
+  readonly objectId?: string;
+  readonly clientId?: string;
+  readonly sessionId?: string;
+  readonly backend?: string;
+  /** JSON-RPC method, and tool name where there is one. */
+  readonly method?: string;
+  readonly target?: string;
+  readonly ip?: string;
+  readonly httpStatus?: number;
+  readonly durationMs?: number;
+  /** Entra's correlation id, for the tenant's own sign-in log. */
+  readonly entraCorrelationId?: string;
+}
+
+export interface Audit {
+  /** Never throws and never blocks the request. */
+  record(event: AuditEvent): void;
+  /** Writes what is queued and closes the sinks. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,123 @@
+/**
+ * Room `config`: the one configuration, parsed and complete. Every default is filled in, every reference
+ * (`env:`, `file:`) resolved, so nobody behind it looks at the environment.
+ */
+import type { Secret } from '@valetkey/core/base/secret';
+import type { BackendRules } from '@valetkey/core/policy/rules';
+
+export interface Config {
+  /** Public origin, without a trailing slash: the issuer, byte for byte. `https`, or `http` on loopback only. */
+  readonly publicUrl: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly entra: EntraConfig;
+  readonly store: StoreConfig;
+  readonly keys: { readonly file: string };
+  readonly clients: ClientsConfig;
+  readonly lifetimes: Lifetimes;
+  readonly limits: Limits;
+  readonly audit: { readonly stdout: boolean; readonly file?: string };
+  readonly backends: readonly BackendConfig[];
+}
+
+export interface EntraConfig {
+  readonly cloud: CloudConfig;
+  /** Tenant ids (GUID). More than one: a multi-tenant app, limited to these. */
+  readonly tenants: readonly string[];
+  readonly clientId: string;
+  readonly credential: EntraCredential;
+  /** Scopes asked at sign-in beside `openid profile offline_access`. */
+  readonly scopes: readonly string[];
+  /** PEM file of an additional trusted CA for the authority: the emulator's, or a corporate proxy's. */
+  readonly caFile?: string;
+}
+
+export interface CloudConfig {
+  readonly name: 'public' | 'usgov' | 'china' | 'custom';
+  /** Origin of the authority, such as `https://login.microsoftonline.com`. */
+  readonly authorityHost: string;
+  /** Origin of Microsoft Graph. */
+  readonly graphHost: string;
+  /** Audience of federated credentials. */
+  readonly tokenExchangeAudience: string;
+}
+
+export type EntraCredential =
+  | { readonly kind: 'secret'; readonly secret: Secret }
+  | { readonly kind: 'certificate'; readonly certificatePem: string; readonly privateKeyPem: Secret }
+  | { readonly kind: 'managedIdentity'; readonly clientId: string }
+  | { readonly kind: 'workloadIdentity'; readonly tokenFile: string };
+
+export type StoreConfig =
+  | { readonly driver: 'sqlite'; /** `:memory:` for tests. */ readonly path: string };
+
+export interface ClientsConfig {
+  /** RFC 7591 registration at `/register`. */
+  readonly dynamicRegistration: boolean;
+  readonly metadataDocuments: {
+    readonly enabled: boolean;
+    /** Host names whose documents are accepted; empty: any host. */
+    readonly allowHosts: readonly string[];
+    /** Development only: documents on loopback and plain addresses. Refused unless `publicUrl` is loopback. */
+    readonly allowLoopback: boolean;
+    readonly caFile?: string;
+  };
+  /** Private-use redirect URIs accepted beside those that ship with the product, compared exactly. */
+  readonly redirectUris: readonly string[];
+  readonly preRegistered: readonly PreRegisteredClient[];
+}
+
+export interface PreRegisteredClient {
+  readonly clientId: string;
+  readonly name: string;
+  readonly redirectUris: readonly string[];
+  /** Present: a confidential client (`client_secret_basic` and `client_secret_post`). */
+  readonly secret?: Secret;
+}
+
+/** All in seconds. */
+export interface Lifetimes {
+  readonly accessTokenSeconds: number;
+  readonly refreshTokenSeconds: number;
+  readonly authorizationCodeSeconds: number;
+  /** From `/authorize` to the end of the callback. */
+  readonly signInSeconds: number;
+  readonly consentSeconds: number;
+  /** How long a Deny is remembered; 0: not at all. */
+  readonly denialSeconds: number;
+}
+
+export interface RateLimit {
+  readonly requests: number;
+  readonly windowSeconds: number;
+}
+
+export interface Limits {
+  readonly register: RateLimit;
+  readonly authorize: RateLimit;
+  readonly consent: RateLimit;
+  readonly token: RateLimit;
+  /** Largest MCP request body, in bytes. */
+  readonly mcpBodyBytes: number;
+  /** Time for a request's headers and body to arrive. */
+  readonly requestTimeoutMs: number;
+}
+
+export interface BackendConfig {
+  /** The key in the configuration file: `snippets`. */
+  readonly name: string;
+  /** Path of the MCP endpoint at the gateway: `/snippets/mcp`. */
+  readonly path: string;
+  /** The protected resource identifier (RFC 8707, RFC 9728): `publicUrl` + `path`. */
+  readonly resource: string;
+  /** The backend's own MCP endpoint. */
+  readonly upstream: string;
+  readonly title: string;
+  readonly credential?: { readonly header: string; readonly value: Secret };
+  /** Scopes of this resource with a plain sentence each for the consent page. */
+  readonly scopes: readonly { readonly name: string; readonly description: string }[];
+  readonly rules: BackendRules;
+  /** Time to the first byte of the backend's answer. */
+  readonly firstByteTimeoutMs: number;
+}
