@@ -6,6 +6,9 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
+    // `eventsource` publishes a `source` condition too, so plain Node would be sent to TypeScript inside
+    // node_modules, which it refuses to strip. Vite may transform it, so these two go through Vite.
+    server: { deps: { inline: [/@modelcontextprotocol\/(client|sdk)/, /\/eventsource/] } },
     projects: [
       {
         extends: true,
