@@ -1,0 +1,131 @@
+/** The file that keeps the key ring: made at the first start, private, never half written. */
+import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Clock } from '@valetkey/core/base/clock';
+import { nowSeconds } from '@valetkey/core/base/clock';
+import { type RandomBytes, randomId } from '@valetkey/core/base/random';
+import { err, type Result } from '@valetkey/core/base/result';
+import { createKeyRing, type KeyRing, parseKeyRing } from '@valetkey/core/crypto/key-ring';
+
+/** Why the gateway does not start, and what its operator can do about it. Holds no key material. */
+export interface KeyFault {
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+/**
+ * Reads the key ring, and makes the file where there is none.
+ *
+ * Two gateways that start at once end up with one file: each writes its own under another name and links it to
+ * `path`, which only one can. The other reads what the winner made.
+ *
+ * @param path its folder is made where it is missing.
+ * @returns a fault when the file is readable by others, malformed, or can be neither read nor made.
+ */
+export async function openKeyRing(
+  path: string,
+  random: RandomBytes,
+  clock: Clock,
+): Promise<Result<KeyRing, KeyFault>> {
+  try {
+    if (!(await hasFile(path))) await makeKeyFile(path, random, clock);
+    return await readKeyFile(path);
+  } catch (fault) {
+    return err({
+      problem: `The key file ${path} can be neither read nor made (${faultCode(fault)})`,
+      remedy: 'Give the account of the gateway read and write access to the file and its folder.',
+    });
+  }
+}
+
+async function readKeyFile(path: string): Promise<Result<KeyRing, KeyFault>> {
+  const { mode } = await stat(path);
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    return err({
+      problem: `The key file ${path} can be read by others (mode ${(mode & 0o777).toString(8)})`,
+      remedy:
+        `Run: chmod 600 ${path} (for a mounted Kubernetes secret: defaultMode 0400). ` +
+        'Where others may have read it, rotate the keys too.',
+    });
+  }
+  const ring = parseKeyRing(parseJson(await readFile(path, 'utf8')));
+  if (ring.ok) return ring;
+  return err({
+    problem: `The key file ${path} is malformed: ${ring.error}`,
+    remedy:
+      'Restore it from a backup. Without it nothing in the store can be opened; to start over, move the key file ' +
+      'and the store away, and everybody signs in again.',
+  });
+}
+
+async function makeKeyFile(path: string, random: RandomBytes, clock: Clock): Promise<void> {
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const text = `${JSON.stringify(createKeyRing(random, nowSeconds(clock)), null, 2)}\n`;
+  const draft = join(folder, `.keys-${randomId(random, 9)}`);
+  await writeNewFile(draft, text);
+  try {
+    await link(draft, path);
+  } catch (fault) {
+    // Volumes without hard links (SMB): still exclusive, only not in one step for a reader.
+    if (faultCode(fault) !== 'EEXIST') await ignoreExisting(() => writeNewFile(path, text));
+  } finally {
+    await unlink(draft);
+  }
+  await syncFolder(folder);
+}
+
+async function writeNewFile(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function ignoreExisting(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (fault) {
+    if (faultCode(fault) !== 'EEXIST') throw fault;
+  }
+}
+
+/** The name of a new file is durable only when its folder is; some systems refuse to sync a folder. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    // The file itself is written; a crash right now costs at most a key that sealed nothing yet.
+  }
+}
+
+async function hasFile(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (fault) {
+    if (faultCode(fault) === 'ENOENT') return false;
+    throw fault;
+  }
+}
+
+/** Not the parser's message: it quotes what it read. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function faultCode(fault: unknown): string {
+  return fault instanceof Error && 'code' in fault && typeof fault.code === 'string' ? fault.code : 'unknown';
+}
