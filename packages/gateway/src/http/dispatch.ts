@@ -1,0 +1,151 @@
+/**
+ * Room `http`: the server, its limits, cookies, headers and error pages. Here the raw request is read, once; what
+ * goes on is an `Exchange`. Knows no OAuth and no MCP beyond the names of headers that CORS must list.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type RandomBytes, randomId } from '@valetkey/core/base/random';
+import type { Logger } from 'pino';
+import { StoreUnavailable } from '../store/driver.ts';
+import { rateLimitKey } from './client-ip.ts';
+import { applyCors, listMethods, preflightHeaders, withdrawCors } from './cors.ts';
+import type { Exchange, Handler, Route } from './exchange.ts';
+import { createHostPolicy, createOriginPolicy } from './origin-policy.ts';
+import type { RateLimiter } from './rate-limit.ts';
+import { type Refusal, refusals, sendRefusal } from './refuse.ts';
+import { checkRequestTarget } from './request-target.ts';
+import { createRouteTable, findMethod } from './route-table.ts';
+import { applySecurityHeaders } from './security-headers.ts';
+
+export interface RouterOptions {
+  /** The public origin; every `Exchange.url` is built on it. */
+  readonly publicUrl: string;
+  readonly clientIp: (req: IncomingMessage) => string;
+  readonly limiter: RateLimiter;
+  /** Pages of which origins may call `mcp` rows, and `oauth` rows that change something. See `createOriginPolicy`. */
+  readonly allowedOrigins: 'any' | readonly string[];
+  /** Accepted values of `Host` beside the one of `publicUrl` and the loopback names: `gateway:8080`. */
+  readonly hostAliases?: readonly string[];
+  /** Paths that answer under any `Host`, since an orchestrator probes the plain address. */
+  readonly anyHostPaths?: readonly string[];
+  readonly log: Logger;
+  readonly random: RandomBytes;
+  /** Answers what no row matches; by default a 404 page or JSON. */
+  readonly notFound?: Handler;
+}
+
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
+const storeRetrySeconds = 2;
+
+/**
+ * Builds the one request listener of the gateway from its route table.
+ *
+ * The order of the checks is the order of `dispatch` below: target, host, preflight, row, method, origin, size,
+ * rate limit, handler. CORS headers are set first, so that a page can read each of the refusals.
+ *
+ * @throws TypeError for a route table that contradicts itself.
+ */
+export function createRouter(
+  routes: readonly Route[],
+  options: RouterOptions,
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const findRows = createRouteTable(routes);
+  const isOwnHost = createHostPolicy(options.publicUrl, options.hostAliases);
+  const isAllowedOrigin = createOriginPolicy(options.publicUrl, options.allowedOrigins);
+  const anyHostPaths = new Set(options.anyHostPaths ?? ['/healthz', '/readyz']);
+  const notFound: Handler = options.notFound ?? ((exchange) => sendRefusal(exchange, refusals.notFound));
+
+  return (req, res) => {
+    const exchange = openExchange(req, res, options);
+    dispatch(exchange).catch((fault: unknown) => answerFault(exchange, fault, options.log));
+  };
+
+  async function dispatch(exchange: Exchange): Promise<void> {
+    const { req, res } = exchange;
+    const target = checkRequestTarget(req.url ?? '');
+    if (!target.ok) return sendRefusal(exchange, refusals.badTarget);
+
+    const { path } = target.value;
+    const rows = findRows(path);
+    const row = findMethod(rows, exchange.method);
+    const cors = (row ?? rows[0])?.cors ?? 'none';
+    applyCors(res, cors);
+
+    if (!isOwnHost(req.headers.host) && !anyHostPaths.has(path))
+      return sendRefusal(exchange, refusals.foreignHost);
+    if (rows.length === 0) return notFound(exchange);
+    if (exchange.method === 'OPTIONS') return answerOptions(exchange, rows);
+    if (row === undefined) {
+      res.setHeader('Allow', listMethods(rows).join(', '));
+      return sendRefusal(exchange, refusals.wrongMethod);
+    }
+    if (isOriginChecked(row, exchange.method) && !isOriginOk(req)) {
+      withdrawCors(res);
+      return sendRefusal(exchange, refusals.foreignOrigin);
+    }
+    const refused = checkSize(row, req) ?? checkRate(row, exchange);
+    if (refused !== undefined) return sendRefusal(exchange, refused);
+    await row.handler(exchange);
+  }
+
+  function isOriginOk(req: IncomingMessage): boolean {
+    const { origin } = req.headers;
+    return origin === undefined || isAllowedOrigin(origin);
+  }
+
+  /** Counts the request against its row's limit and, when there were too many, says when to come back. */
+  function checkRate(row: Route, exchange: Exchange): Refusal | undefined {
+    if (row.limit === undefined) return undefined;
+    const counted = options.limiter.check(row.limit, rateLimitKey(exchange.ip));
+    if (counted.ok) return undefined;
+    exchange.res.setHeader('Retry-After', String(counted.error.retryAfterSeconds));
+    return refusals.tooMany;
+  }
+}
+
+function openExchange(req: IncomingMessage, res: ServerResponse, options: RouterOptions): Exchange {
+  const id = randomId(options.random, 16);
+  res.setHeader('X-Request-Id', id);
+  const target = checkRequestTarget(req.url ?? '');
+  // A refused target never becomes a URL: `//evil.example` would be one of another host.
+  const url = new URL(target.ok ? (req.url ?? '/') : '/', options.publicUrl);
+  return { id, method: (req.method ?? 'GET').toUpperCase(), url, ip: options.clientIp(req), req, res };
+}
+
+/** Before bearer checks and limits: a browser sends a preflight without credentials, and takes no challenge. */
+function answerOptions({ req, res }: Exchange, rows: readonly Route[]): void {
+  applySecurityHeaders(res);
+  res.writeHead(204, preflightHeaders(req, rows)).end();
+}
+
+/** A page of one origin may read metadata from anywhere; what changes something, or is MCP, is checked. */
+function isOriginChecked(row: Route, method: string): boolean {
+  return row.cors === 'mcp' || (row.cors === 'oauth' && !safeMethods.has(method));
+}
+
+/**
+ * An announced size that is too large is refused before a byte of it is read. Not for MCP rows: there the bearer
+ * check comes first (401 before 413), and the handler reads the body with the same limit.
+ */
+function checkSize(row: Route, req: IncomingMessage): Refusal | undefined {
+  const announced = Number(req.headers['content-length'] ?? 0);
+  return row.cors !== 'mcp' && row.maxBodyBytes > 0 && announced > row.maxBodyBytes
+    ? refusals.tooLarge
+    : undefined;
+}
+
+/** A fault is ours: the log gets the cause, the caller gets the request id. */
+function answerFault(exchange: Exchange, fault: unknown, log: Logger): void {
+  const { res } = exchange;
+  const unavailable = fault instanceof StoreUnavailable;
+  log.error({ requestId: exchange.id, path: exchange.url.pathname, err: fault }, 'request failed');
+  if (res.headersSent) {
+    // Half an answer must not look like a whole one.
+    res.destroy();
+    return;
+  }
+  for (const name of res.getHeaderNames()) {
+    if (!name.startsWith('access-control-') && name !== 'x-request-id') res.removeHeader(name);
+  }
+  if (unavailable) res.setHeader('Retry-After', String(storeRetrySeconds));
+  sendRefusal(exchange, unavailable ? refusals.storeUnavailable : refusals.fault);
+}

@@ -1,0 +1,31 @@
+import { type Html, html } from './html.ts';
+import { renderPage } from './layout.ts';
+
+export interface ErrorView {
+  /** What happened, in the person's words: `The sign-in has expired`. */
+  readonly title: string;
+  readonly explanation: string;
+  readonly whatYouCanDo?: string;
+  /** What only the operator of this gateway can set right; folded away. */
+  readonly forOperator?: string;
+  readonly requestId: string;
+  readonly entraCorrelationId?: string;
+  /** `AADSTS…`, or an OAuth error code. */
+  readonly code?: string;
+}
+
+/** A page for a person who is stuck: what happened, what they can do, and what to quote to whom. */
+export function renderErrorPage(view: ErrorView): Html {
+  return renderPage({
+    title: view.title,
+    body: html`<h1>${view.title}</h1>
+<p class="lead">${view.explanation}</p>
+${view.whatYouCanDo !== undefined && html`<div class="note calm"><p><b>What you can do.</b> ${view.whatYouCanDo}</p></div>`}
+${view.forOperator !== undefined && html`<details><summary>For the administrator</summary><div><p>${view.forOperator}</p></div></details>`}
+<div class="facts">
+${view.code !== undefined && html`<p>Code: <code id="code">${view.code}</code></p>`}
+<p>Request: <code id="request-id">${view.requestId}</code></p>
+${view.entraCorrelationId !== undefined && html`<p>Microsoft Entra correlation: <code>${view.entraCorrelationId}</code></p>`}
+</div>`,
+  });
+}

@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import { type Html, html, ownMarkup } from './html.ts';
+import { stylesheet } from './stylesheet.ts';
+
+/**
+ * The one frame of every page: no script, no external request, one inline stylesheet that the Content Security
+ * Policy admits by its hash. Inline, so that a page looks right behind a proxy that forwards only some paths.
+ */
+export function renderPage(page: { readonly title: string; readonly body: Html }): Html {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<title>${page.title}</title>
+${openStyle}${stylesheet}${closeStyle}
+</head>
+<body>
+<main>
+<div class="brand">${keyMark}<span>Valetkey</span></div>
+${page.body}
+</main>
+</body>
+</html>
+`;
+}
+
+/** The CSP source that admits our stylesheet, and nothing else that might get into a page. */
+export function stylesheetHash(): string {
+  return `sha256-${createHash('sha256').update(stylesheet.markup).digest('base64')}`;
+}
+
+const openStyle = ownMarkup`<style>`;
+const closeStyle = ownMarkup`</style>`;
+const keyMark = ownMarkup`<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true" focusable="false"><path fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" d="M14.5 9.5 21 3m-3 3 2.5 2.5M15.5 8.5l2 2M15 15a5 5 0 1 1-10 0 5 5 0 0 1 10 0Z"/></svg>`;
