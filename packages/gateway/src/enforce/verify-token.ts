@@ -1,0 +1,143 @@
+/** Is this one of our access tokens, for this resource, now? Answered from the token and the key ring alone. */
+import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import { err, ok, type Result } from '@valetkey/core/base/result';
+import type { KeyRing } from '@valetkey/core/crypto/key-ring';
+import { hashToken } from '@valetkey/core/crypto/token-hash';
+import type { Principal } from '@valetkey/core/policy/principal';
+import { type CompactJWEHeaderParameters, errors, jwtDecrypt } from 'jose';
+import type { AccessTokenClaims } from './access-token.ts';
+import { parseAccessTokenClaims } from './access-token-claims.ts';
+
+/** Why a token is not accepted. For audit only: on the wire they are all the same `invalid_token` (A49). */
+export type TokenFault = 'malformed' | 'forged' | 'expired' | 'wrong_audience' | 'wrong_issuer' | 'revoked';
+
+export interface VerifiedToken {
+  readonly principal: Principal;
+  /** `jti`. */
+  readonly tokenId: string;
+  readonly expiresAtSeconds: number;
+}
+
+export interface TokenVerifier {
+  /** @param resource the resource the request was sent to: the only audience accepted, byte for byte. */
+  verify(token: string, resource: string): Promise<Result<VerifiedToken, TokenFault>>;
+}
+
+export interface TokenVerifierOptions {
+  /** `publicUrl`, byte for byte. */
+  readonly issuer: string;
+  readonly keyRing: Pick<KeyRing, 'find'>;
+  readonly clock: Clock;
+  /** Whether the sign-in behind the token has ended. Asked on every request, so it must not read a store. */
+  readonly isRevoked: (sessionId: string) => boolean;
+  /** Tokens remembered after decryption; default 10,000. */
+  readonly maxCached?: number;
+}
+
+interface Opened {
+  readonly claims: AccessTokenClaims;
+  readonly verified: VerifiedToken;
+}
+
+/**
+ * Verifies access tokens: JWE compact, `dir` with A256GCM under a key of the ring, nothing else.
+ *
+ * A token that opened once is remembered by its hash, so a busy client costs one decryption. Only the decryption
+ * is remembered: issuer, audience, expiry and revocation are judged anew on every request. Tokens that did not
+ * open are not remembered, so garbage cannot push good ones out.
+ */
+export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
+  const { issuer, keyRing, clock, isRevoked, maxCached = 10_000 } = options;
+  const opened = new Map<string, Opened>();
+
+  function remember(id: string, entry: Opened): void {
+    // Deleting first moves a known entry to the young end: the map is in order of last use.
+    opened.delete(id);
+    opened.set(id, entry);
+    for (const oldest of opened.keys()) {
+      if (opened.size <= maxCached) break;
+      opened.delete(oldest);
+    }
+  }
+
+  function judge({ claims, verified }: Opened, resource: string): Result<VerifiedToken, TokenFault> {
+    if (claims.iss !== issuer) return err('wrong_issuer');
+    if (claims.aud !== resource) return err('wrong_audience');
+    if (claims.exp <= nowSeconds(clock)) return err('expired');
+    if (isRevoked(claims.sid)) return err('revoked');
+    return ok(verified);
+  }
+
+  return {
+    async verify(token, resource) {
+      const id = hashToken(token);
+      const known = opened.get(id);
+      const entry = known === undefined ? await openToken(token, keyRing, clock) : ok(known);
+      if (!entry.ok) return entry;
+      const verdict = judge(entry.value, resource);
+      if (!verdict.ok && verdict.error === 'expired') opened.delete(id);
+      else remember(id, entry.value);
+      return verdict;
+    },
+  };
+}
+
+async function openToken(
+  token: string,
+  keyRing: Pick<KeyRing, 'find'>,
+  clock: Clock,
+): Promise<Result<Opened, TokenFault>> {
+  try {
+    const { payload } = await jwtDecrypt(token, (header) => keyFor(header, keyRing), {
+      keyManagementAlgorithms: ['dir'],
+      contentEncryptionAlgorithms: ['A256GCM'],
+      typ: 'at+jwt',
+      currentDate: new Date(clock.nowMs()),
+    });
+    const claims = parseAccessTokenClaims(payload);
+    return claims === undefined ? err('malformed') : ok({ claims, verified: asVerified(claims) });
+  } catch (error) {
+    return err(faultOf(error));
+  }
+}
+
+/**
+ * What oidc-provider writes into the protected header of an encrypted access token, and nothing more. `zip` would
+ * let a small token grow; `cty` would announce a nested token; `crit` would ask for rules that we do not know.
+ */
+const headerNames = new Set(['alg', 'enc', 'kid', 'typ', 'iss', 'aud']);
+
+function keyFor(header: CompactJWEHeaderParameters, keyRing: Pick<KeyRing, 'find'>) {
+  if (!Object.keys(header).every((name) => headerNames.has(name)))
+    throw new errors.JWEInvalid('unexpected header');
+  const key = typeof header.kid === 'string' ? keyRing.find('access-token', header.kid)?.key : undefined;
+  if (key === undefined) throw new errors.JWEDecryptionFailed();
+  return key;
+}
+
+function faultOf(error: unknown): TokenFault {
+  if (error instanceof errors.JWTExpired) return 'expired';
+  if (error instanceof errors.JWEDecryptionFailed) return 'forged';
+  if (error instanceof errors.JOSEError) return 'malformed';
+  throw error;
+}
+
+/** Frozen all through: one object serves every request of the token. */
+function asVerified(claims: AccessTokenClaims): VerifiedToken {
+  const principal: Principal = {
+    tenantId: claims.tid,
+    objectId: claims.oid,
+    ...(claims.name === undefined ? {} : { displayName: claims.name }),
+    ...(claims.preferred_username === undefined ? {} : { username: claims.preferred_username }),
+    roles: Object.freeze([...claims.roles]),
+    groups: Object.freeze([...(claims.groups ?? [])]),
+    scopes: Object.freeze((claims.scope ?? '').split(' ').filter((scope) => scope !== '')),
+    clientId: claims.client_id,
+    sessionId: claims.sid,
+  };
+  return Object.freeze({
+    principal: Object.freeze(principal),
+    tokenId: claims.jti,
+    expiresAtSeconds: claims.exp,
+  });
+}
