@@ -97,11 +97,11 @@ async function open(overrides: Partial<RouterOptions> = {}) {
   closers.push(() => closeGracefully(server, 100));
   const { host } = new URL(overrides.publicUrl ?? 'https://mcp.contoso.com');
   return (method: string, path: string, headers: Record<string, string> = {}) =>
-    send({ host: '127.0.0.1', port, method, path, headers: { host, ...headers } });
+    exchangeRaw({ host: '127.0.0.1', port, method, path, headers: { host, ...headers } });
 }
 
 /** Not `fetch`: the tests send targets and `Host` headers that it would put right. */
-async function send(options: RequestOptions): Promise<Answer> {
+async function exchangeRaw(options: RequestOptions): Promise<Answer> {
   const [res] = (await once(request(options).end(), 'response')) as [IncomingMessage];
   return { status: res.statusCode ?? 0, headers: res.headers, text: await text(res) };
 }

@@ -73,6 +73,7 @@ export async function closeGracefully(server: Server, timeoutMs = 3000): Promise
   clearTimeout(force);
 }
 
+/** Node remembers the headers given to `writeHead` only after a `setHeader`: the router's `X-Request-Id` is that. */
 function retire(answer: ServerResponse): void {
   const contentType = String(answer.getHeader('content-type') ?? '');
   if (answer.headersSent && contentType.startsWith('text/event-stream')) answer.destroy();
