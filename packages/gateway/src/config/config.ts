@@ -41,6 +41,11 @@ export interface CloudConfig {
   readonly graphHost: string;
   /** Audience of federated credentials. */
   readonly tokenExchangeAudience: string;
+  /**
+   * Origin at which browsers reach the authority's sign-in page, where it differs from `authorityHost`: the
+   * emulator serves it over plain http too, so that no browser has to trust its certificate.
+   */
+  readonly browserAuthorityHost?: string;
 }
 
 export type EntraCredential =
