@@ -61,10 +61,10 @@ function replaceValue(match: string, name: string): string {
   return match.length === name.length ? match : `${name}${shown}`;
 }
 
-/** From 22 characters (128 bits in base64url) when letters and digits mix, from 32 (128 bits in hex) otherwise. */
+/** From 22 characters (128 bits in base64url) when the case is mixed, from 32 (128 bits in hex) otherwise. */
 function looksRandom(run: string): boolean {
   const rest = run.replace(guid, '');
   if (rest.length < 22) return false;
-  if (rest.length < 32 && !(/\d/.test(rest) && /[a-z]/.test(rest) && /[A-Z]/.test(rest))) return false;
+  if (rest.length < 32 && !(/[a-z]/.test(rest) && /[A-Z]/.test(rest))) return false;
   return !rest.split(wordEdge).every((piece) => piece.length <= longestWord && word.test(piece));
 }

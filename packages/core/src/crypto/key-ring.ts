@@ -1,11 +1,4 @@
-import {
-  createECDH,
-  createHash,
-  createSecretKey,
-  generateKeyPairSync,
-  hkdfSync,
-  type JsonWebKey,
-} from 'node:crypto';
+import { createECDH, createHash, createSecretKey, generateKeyPairSync, hkdfSync } from 'node:crypto';
 import { type RandomBytes, randomId } from '../base/random.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { isKid, type SealingKey } from './envelope.ts';
@@ -61,6 +54,7 @@ export interface KeyRing {
   /** Ids of all sealing keys, oldest first. */
   readonly kids: readonly string[];
   readonly signingJwk: SigningJwk;
+  toString(): string;
 }
 
 /** Makes an EC P-256 private key; passed in where a test wants a fixed one. */
@@ -206,11 +200,13 @@ function openRing(entries: readonly ParsedEntry[], current: string, signingJwk: 
       return key;
     },
     kids,
+    signingJwk,
     toJSON: () => ({ current, kids }),
     toString: () => `[key ring ${current}]`,
   };
   // Not enumerable: JSON, spreading and util.inspect of the ring, or of anything that holds it, pass it by.
-  return Object.defineProperty(ring, 'signingJwk', { value: signingJwk }) as typeof ring & KeyRing;
+  Object.defineProperty(ring, 'signingJwk', { enumerable: false });
+  return Object.freeze(ring);
 }
 
 function deriveAll(entries: readonly ParsedEntry[], purpose: KeyPurpose): Map<string, SealingKey> {
@@ -234,8 +230,9 @@ function createEntry(random: RandomBytes, nowSeconds: number): KeyRingEntry {
 
 function generateP256(): EcPrivateJwk {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const { x, y, d } = privateKey.export({ format: 'jwk' }) as Required<Pick<JsonWebKey, 'x' | 'y' | 'd'>>;
-  return { kty: 'EC', crv: 'P-256', x, y, d };
+  const jwk = parseEcPrivateJwk({ ...privateKey.export({ format: 'jwk' }) });
+  if (jwk === undefined) throw new TypeError('the platform made no P-256 key');
+  return jwk;
 }
 
 /** RFC 7638: the id follows from the key, so two machines name one key alike. */
