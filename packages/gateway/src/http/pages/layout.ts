@@ -6,7 +6,12 @@ import { stylesheet } from './stylesheet.ts';
  * The one frame of every page: no script, no external request, one inline stylesheet that the Content Security
  * Policy admits by its hash. Inline, so that a page looks right behind a proxy that forwards only some paths.
  */
-export function renderPage(page: { readonly title: string; readonly body: Html }): Html {
+export function renderPage(page: {
+  readonly title: string;
+  readonly body: Html;
+  /** Goes on by itself, to an address of ours. */
+  readonly refresh?: { readonly seconds: number; readonly url: string };
+}): Html {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -14,6 +19,7 @@ export function renderPage(page: { readonly title: string; readonly body: Html }
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
+${page.refresh !== undefined && html`<meta http-equiv="refresh" content="${page.refresh.seconds};url=${page.refresh.url}">`}
 <title>${page.title}</title>
 ${openStyle}${stylesheet}${closeStyle}
 </head>

@@ -46,11 +46,12 @@ form{margin:20px 0 0}
 .remember{display:flex;align-items:flex-start;gap:10px;margin-bottom:16px;font-size:14.5px}
 .remember input{flex:none;width:20px;height:20px;margin:1px 0 0;accent-color:var(--accent)}
 .remember small{display:block;color:var(--soft);font-size:13px}
-.buttons{display:flex;flex-direction:row-reverse;gap:12px}
-button{flex:1;min-height:46px;padding:10px 16px;border:1px solid var(--edge);border-radius:10px;background:transparent;color:var(--text);font:inherit;font-weight:600;cursor:pointer}
+.buttons{display:flex;gap:12px;margin:0}
+p.buttons{margin-top:24px}
+button,.button{flex:1;text-align:center;text-decoration:none;min-height:46px;padding:10px 16px;border:1px solid var(--edge);border-radius:10px;background:transparent;color:var(--text);font:inherit;font-weight:600;cursor:pointer}
 button.main{border-color:var(--accent);background:var(--accent);color:var(--on-accent)}
-button:hover{filter:brightness(1.08)}
+button:hover,.button:hover{filter:brightness(1.08)}
 @media (max-width:480px){body{padding:0;background:var(--card)}main{border:0;border-radius:0;box-shadow:none;padding:22px 20px 32px}}
-@media (forced-colors:active){.tag,.note,button{border:1px solid}}
+@media (forced-colors:active){.tag,.note,button,.button{border:1px solid}}
 @media print{body{background:none}.buttons{display:none}}
 `;
