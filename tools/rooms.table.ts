@@ -1,0 +1,162 @@
+/**
+ * Every room of the house: what it is for, and which other rooms it may import. A room is a folder or a file below
+ * `src`; the longest name that fits a file decides. What is not listed here may not exist; see rooms.ts.
+ */
+export interface Room {
+  readonly purpose: string;
+  /** Names of rooms. Test files are free of this list: they put parts together that the product keeps apart. */
+  readonly may: readonly string[] | 'anything';
+  /** No I/O, no clock, no process: only the built-in modules of `pureBuiltins`. */
+  readonly pure?: true;
+}
+
+const domain = ['core/base', 'core/crypto', 'core/entra', 'core/mcp', 'core/policy', 'core/graph'];
+const contracts = ['gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit', 'gateway/http'];
+const services = [...contracts, 'gateway/entra', 'gateway/session'];
+const claims = 'gateway/enforce/access-token.ts';
+const edges = ['gateway/oauth', 'gateway/consent', 'gateway/enforce', 'gateway/proxy', 'gateway/admin'];
+
+export const rooms: Readonly<Record<string, Room>> = {
+  'core/base': {
+    purpose: 'results, secrets, clock and randomness as values that are passed in',
+    may: [],
+    pure: true,
+  },
+  'core/crypto': {
+    purpose: 'the sealing envelope and its key ring, token hashes, constant-time equality',
+    may: ['core/base'],
+    pure: true,
+  },
+  'core/entra': {
+    purpose: 'what Entra ID means: clouds, issuers, tenants, claims, the AADSTS catalogue',
+    may: ['core/base'],
+    pure: true,
+  },
+  'core/mcp': {
+    purpose: 'a JSON-RPC message turned into the operation it asks for, and header against body',
+    may: ['core/base'],
+    pure: true,
+  },
+  'core/policy': {
+    purpose: 'principal and operation to a decision with its reason',
+    may: ['core/base', 'core/mcp'],
+    pure: true,
+  },
+  'core/graph': {
+    purpose: 'Microsoft Graph with patience: waiting, repeating, giving up',
+    may: ['core/base'],
+    pure: true,
+  },
+
+  'gateway/world.ts': {
+    purpose: 'what the gateway takes from outside: clock, randomness, log',
+    may: ['core/base'],
+  },
+  'gateway/config': {
+    purpose: 'the one schema: parsing, defaults, references, all faults at once',
+    may: domain,
+  },
+  'gateway/store': {
+    purpose: 'durable state: the driver contract, sealing above it, the drivers',
+    may: [...domain, 'gateway/world.ts', 'gateway/config'],
+  },
+  'gateway/audit': {
+    purpose: 'one record per decision, and where the records go',
+    may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store'],
+  },
+  'gateway/http': {
+    purpose: 'server, limits, cookies, headers, error pages; knows no OAuth',
+    may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit'],
+  },
+  'gateway/entra': {
+    purpose: 'the upstream leg: sign-in, redeeming, renewing; the only place that knows MSAL',
+    may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit'],
+  },
+  'gateway/session': {
+    purpose: 'sessions, consents, sign-in transactions, revocation',
+    may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit', 'gateway/entra'],
+  },
+
+  [claims]: { purpose: 'the claims of an access token: all that `oauth` and `enforce` agree on', may: [] },
+  'gateway/oauth': {
+    purpose: 'the authorization server: oidc-provider configured, client registration, client quirks',
+    may: [...domain, ...services, claims],
+  },
+  'gateway/consent': {
+    purpose: 'the pages a person decides on, and their protections',
+    may: [...domain, ...services],
+  },
+  'gateway/enforce': {
+    purpose: 'bearer token to principal to decision, or the challenge',
+    may: [...domain, ...services, claims],
+  },
+  'gateway/proxy': {
+    purpose: 'backends: header tables, credentials, streaming both ways',
+    may: [...domain, ...services],
+  },
+  'gateway/admin': { purpose: 'the JSON API of the console', may: [...domain, ...services] },
+  'gateway/mcp-endpoint.ts': {
+    purpose: 'the way of one MCP request through enforce and proxy',
+    may: [...domain, ...services, ...edges],
+  },
+  'gateway/gateway.ts': {
+    purpose: 'the composition root: every route in one table',
+    may: [...domain, ...services, ...edges, claims, 'gateway/mcp-endpoint.ts'],
+  },
+
+  emulator: { purpose: 'a local Entra ID; shares no code with the rest, so no misreading can hide', may: [] },
+  cli: {
+    purpose: 'the `valetkey` command: arguments in, the other packages out',
+    may: [
+      ...domain,
+      'gateway/gateway.ts',
+      'gateway/world.ts',
+      'gateway/config',
+      'gateway/store',
+      'emulator',
+      'examples/snippets',
+    ],
+  },
+  'examples/snippets': { purpose: 'an MCP server that keeps text per person and knows no OAuth', may: [] },
+  tools: { purpose: 'the checks and generators of this repository', may: ['gateway/config'] },
+  test: { purpose: 'the whole product: end to end, attacks, conformance, properties', may: 'anything' },
+  bench: { purpose: 'the data plane beside a plain proxy', may: 'anything' },
+};
+
+/** Packages that have one home: everywhere else they are refused, tests of the same package excepted. */
+export const homes: Readonly<Record<string, string>> = {
+  '@azure/msal-node': 'gateway/entra',
+  'oidc-provider': 'gateway/oauth',
+  'node:sqlite': 'gateway/store',
+};
+
+export const pureBuiltins: readonly string[] = ['node:crypto', 'node:buffer', 'node:util'];
+
+/** The way of an MCP request, as docs/map.md tells it. */
+export const wayOfARequest: readonly (readonly [room: string, step: string])[] = [
+  [
+    'gateway/gateway.ts',
+    'The route table gives the handler, the body limit, the CORS class and the rate limit.',
+  ],
+  [
+    'gateway/http',
+    'The request is parsed once. Behind this point nobody asks a raw header where it came from.',
+  ],
+  [
+    'gateway/enforce',
+    'The bearer token becomes a principal, or the answer is 401 with its challenge. No body is read before that.',
+  ],
+  ['core/mcp', 'The body becomes an operation; a header that says otherwise than the body is refused.'],
+  [
+    'core/policy',
+    'Principal and operation become a decision. A refusal is a value with a reason, never an exception.',
+  ],
+  [
+    'gateway/proxy',
+    'Headers that are not ours to pass on go, ours come, and the bytes stream in both directions until either side leaves.',
+  ],
+  [
+    'gateway/audit',
+    'One record says who asked for what, what came of it, why, and how long it took. It never holds a token.',
+  ],
+];

@@ -1,0 +1,48 @@
+/** What vitest's JSON report says, as the three numbers of the last line. */
+import { readFileSync } from 'node:fs';
+
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+interface Report {
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
+}
+
+export function addCounts(one: Counts, other: Counts): Counts {
+  return {
+    passed: one.passed + other.passed,
+    failed: one.failed + other.failed,
+    skipped: one.skipped + other.skipped,
+  };
+}
+
+/** A file that failed before any of its tests did (it does not load, a hook threw) is one failure. */
+export function countReport(report: Report): Counts {
+  let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const file of report.testResults) {
+    const of = (...wanted: string[]) =>
+      file.assertionResults.filter(({ status }) => wanted.includes(status)).length;
+    const inFile = {
+      passed: of('passed'),
+      failed: of('failed'),
+      skipped: of('skipped', 'pending', 'todo', 'disabled'),
+    };
+    const isBroken = file.status === 'failed' && inFile.failed === 0;
+    counts = addCounts(counts, isBroken ? { ...inFile, failed: 1 } : inFile);
+  }
+  return counts;
+}
+
+/** @returns no counts at all when vitest did not get as far as writing a report; its exit code tells. */
+export function readVitestReport(path: string): Counts {
+  try {
+    return countReport(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    return { passed: 0, failed: 0, skipped: 0 };
+  }
+}
