@@ -138,6 +138,6 @@ function describeDays(days: number): string {
 
 /** A name as long as a page would push the question and the buttons out of sight. */
 function shorten(name: string): string {
-  const characters = [...name.trim()];
+  const characters = Array.from(name.trim());
   return characters.length > 80 ? `${characters.slice(0, 79).join('')}…` : characters.join('');
 }

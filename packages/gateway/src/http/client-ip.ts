@@ -68,5 +68,5 @@ function parseRange(text: string): Range {
 }
 
 function isInRange(address: Address, [network, bits]: Range): boolean {
-  return address.kind() === network.kind() && address.match(network as never, bits);
+  return address.kind() === network.kind() && address.match(network, bits);
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Html, html, ownMarkup } from './html.ts';
+import { keyMark } from './icon.ts';
 import { stylesheet } from './stylesheet.ts';
 
 /**
@@ -40,4 +41,3 @@ export function stylesheetHash(): string {
 
 const openStyle = ownMarkup`<style>`;
 const closeStyle = ownMarkup`</style>`;
-const keyMark = ownMarkup`<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true" focusable="false"><path fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" d="M14.5 9.5 21 3m-3 3 2.5 2.5M15.5 8.5l2 2M15 15a5 5 0 1 1-10 0 5 5 0 0 1 10 0Z"/></svg>`;

@@ -79,7 +79,7 @@ test.each(pairs)('WCAG AA: %s on %s reaches %f:1 in both schemes', (ink, paper, 
 
 function colour(scheme: string, name: string): number[] {
   const hex = new RegExp(`--${name}:#([0-9a-f]{3,6})\\b`).exec(scheme)?.[1] ?? '';
-  const digits = hex.length === 3 ? [...hex].map((digit) => digit + digit) : (hex.match(/../g) ?? []);
+  const digits = hex.length === 3 ? Array.from(hex, (digit) => digit + digit) : (hex.match(/../g) ?? []);
   return digits.map((pair) => Number.parseInt(pair, 16) / 255);
 }
 

@@ -9,8 +9,10 @@ export const stylesheet = ownMarkup`
 @media (prefers-color-scheme:dark){:root{--ground:#0e1116;--card:#171b22;--text:#e8ebef;--soft:#a3adb8;--line:#2e353f;--edge:#77818d;--accent:#8ab9ff;--on-accent:#08213f;--calm:#1c2633;--good:#6fd68b;--caution:#f3cd76;--caution-ground:#2b2413;--caution-line:#5f4c1c}}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;align-items:flex-start;justify-content:center;padding:max(16px,6vh) 16px 32px;background:var(--ground);color:var(--text);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
-main{width:100%;max-width:480px;background:var(--card);border:1px solid var(--line);border-radius:14px;padding:28px;box-shadow:0 1px 2px rgb(0 0 0/.04),0 8px 24px rgb(0 0 0/.06);overflow-wrap:anywhere}
-.brand{display:flex;align-items:center;gap:8px;margin-bottom:20px;color:var(--soft);font-size:14px;font-weight:600}
+main{width:100%;max-width:520px;background:var(--card);border:1px solid var(--line);border-radius:14px;padding:28px;box-shadow:0 1px 2px rgb(0 0 0/.04),0 8px 24px rgb(0 0 0/.06);overflow-wrap:anywhere}
+.brand{display:flex;align-items:center;gap:9px;margin-bottom:20px;color:var(--soft);font-size:14px;font-weight:600}
+.brand rect{fill:var(--accent)}
+.brand path{stroke:var(--on-accent)}
 h1{margin:0 0 8px;font-size:23px;line-height:1.3;font-weight:650;text-wrap:balance}
 h2{margin:24px 0 8px;font-size:15px;font-weight:650}
 p{margin:0 0 12px}
@@ -29,6 +31,8 @@ dl>div{padding:8px 0}
 dl>div+div{border-top:1px solid var(--line)}
 dt{color:var(--soft);font-size:13px}
 dd{margin:0}
+dd code{display:block;margin-top:1px}
+@media (min-width:500px){dl>div{display:grid;grid-template-columns:116px 1fr;gap:0 12px}dt{grid-row:1/3;line-height:24px}dd{grid-column:2}}
 .tag{display:inline-block;margin-left:6px;padding:0 8px;border:1px solid currentColor;border-radius:99px;font-size:12px;font-weight:600;line-height:20px;white-space:nowrap}
 .tag.good{color:var(--good)}
 .tag.caution{color:var(--caution)}
@@ -51,7 +55,7 @@ p.buttons{margin-top:24px}
 button,.button{flex:1;text-align:center;text-decoration:none;min-height:46px;padding:10px 16px;border:1px solid var(--edge);border-radius:10px;background:transparent;color:var(--text);font:inherit;font-weight:600;cursor:pointer}
 button.main{border-color:var(--accent);background:var(--accent);color:var(--on-accent)}
 button:hover,.button:hover{filter:brightness(1.08)}
-@media (max-width:480px){body{padding:0;background:var(--card)}main{border:0;border-radius:0;box-shadow:none;padding:22px 20px 32px}}
+@media (max-width:499px){body{padding:0;background:var(--card)}main{border:0;border-radius:0;box-shadow:none;padding:22px 20px 32px}}
 @media (forced-colors:active){.tag,.note,button,.button{border:1px solid}}
 @media print{body{background:none}.buttons{display:none}}
 `;
