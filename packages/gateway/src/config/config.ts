@@ -54,8 +54,7 @@ export type EntraCredential =
   | { readonly kind: 'managedIdentity'; readonly clientId: string }
   | { readonly kind: 'workloadIdentity'; readonly tokenFile: string };
 
-export type StoreConfig =
-  | { readonly driver: 'sqlite'; /** `:memory:` for tests. */ readonly path: string };
+export type StoreConfig = { readonly driver: 'sqlite' /** `:memory:` for tests. */; readonly path: string };
 
 export interface ClientsConfig {
   /** RFC 7591 registration at `/register`. */

@@ -11,10 +11,7 @@ import { type RepeatingTimer, startSweeper } from './sweeper.ts';
 
 /** @throws StoreUnavailable when the store cannot be opened. */
 export async function openDriver(config: StoreConfig, clock: Clock): Promise<Driver> {
-  switch (config.driver) {
-    case 'sqlite':
-      return openSqliteDriver({ path: config.path, clock });
-  }
+  return openSqliteDriver({ path: config.path, clock });
 }
 
 export interface OpenStoreOptions {

@@ -67,7 +67,7 @@ test('D22 D41: neither id, group nor value reaches the driver, and equal values 
   await things.put('refresh-token-1', { owner: 'Lidia', count: 1 }, { groups: ['grant-7'] });
   await things.put('refresh-token-2', { owner: 'Lidia', count: 1 }, { groups: ['grant-7'] });
   const text = seen.map(
-    ({ key, value, groups }) => `${key} ${Buffer.from(value).toString('latin1')} ${groups}`,
+    ({ key, value, groups }) => `${key} ${Buffer.from(value).toString('latin1')} ${groups.join()}`,
   );
   for (const word of ['refresh-token', 'Lidia', 'owner', 'grant-7']) expect(text.join()).not.toContain(word);
   expect(seen[0]?.key).toMatch(/^test\.thing:[0-9a-f]{64}$/);

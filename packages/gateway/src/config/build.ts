@@ -1,0 +1,189 @@
+/** From the file as written to the configuration as used: defaults that depend on other values, references, paths. */
+import { Secret } from '@valetkey/core/base/secret';
+import type { BackendRules, Requirement } from '@valetkey/core/policy/rules';
+import type {
+  BackendConfig,
+  ClientsConfig,
+  CloudConfig,
+  Config,
+  EntraConfig,
+  EntraCredential,
+  StoreConfig,
+} from './config.ts';
+import { clouds, defaults } from './defaults.ts';
+import { describePath } from './fault.ts';
+import { type Resolved, resolvePath, type Surroundings } from './references.ts';
+import type { BackendFile, ConfigFile, RequirementFile } from './schema.ts';
+import { isLoopbackUrl } from './url-rules.ts';
+
+/** @param file free of faults; @param resolved with every reference of the file. */
+export function buildConfig(file: ConfigFile, resolved: Resolved, surroundings: Surroundings): Config {
+  const at = (path: string) => resolvePath(path, surroundings);
+  return {
+    publicUrl: file.publicUrl,
+    listen: buildListen(file),
+    trustedProxies: file.trustedProxies.map(withPrefix),
+    entra: buildEntra(file.entra, resolved, surroundings),
+    store: buildStore(file.store, at),
+    keys: { file: at(file.keys.file) },
+    clients: buildClients(file.clients, resolved, at),
+    lifetimes: file.lifetimes,
+    limits: file.limits,
+    audit: {
+      stdout: file.audit.stdout,
+      ...(file.audit.file === undefined ? {} : { file: at(file.audit.file) }),
+    },
+    backends: Object.entries(file.backends).map(([name, backend]) =>
+      buildBackend(name, backend, file.publicUrl, resolved),
+    ),
+  };
+}
+
+/** On loopback the gateway is its own front door, so it listens where `publicUrl` points. */
+function buildListen({ publicUrl, listen }: ConfigFile): Config['listen'] {
+  const url = new URL(publicUrl);
+  const loopback = isLoopbackUrl(publicUrl) && url.port !== '';
+  const ownHost = url.hostname === 'localhost' ? defaults.listenHost : url.hostname.replaceAll(/[[\]]/g, '');
+  return {
+    host: listen.host ?? (loopback ? ownHost : defaults.listenHost),
+    port: listen.port ?? (loopback ? Number(url.port) : defaults.listenPort),
+  };
+}
+
+function withPrefix(range: string): string {
+  if (range.includes('/')) return range;
+  return range.includes(':') ? `${range}/128` : `${range}/32`;
+}
+
+function buildStore(url: string, at: (path: string) => string): StoreConfig {
+  const path = url.slice('sqlite:'.length);
+  return { driver: 'sqlite', path: path === ':memory:' ? path : at(path) };
+}
+
+function buildEntra(entra: ConfigFile['entra'], resolved: Resolved, surroundings: Surroundings): EntraConfig {
+  return {
+    cloud: buildCloud(entra.cloud),
+    tenants: [...new Set([entra.tenant].flat())],
+    clientId: entra.clientId,
+    credential: buildCredential(entra.credential, resolved, surroundings),
+    scopes: entra.scopes,
+    ...(entra.caFile === undefined ? {} : { caFile: resolvePath(entra.caFile, surroundings) }),
+  };
+}
+
+function buildCloud(cloud: ConfigFile['entra']['cloud']): CloudConfig {
+  return typeof cloud === 'string' ? { name: cloud, ...clouds[cloud] } : { name: 'custom', ...cloud };
+}
+
+function buildCredential(
+  credential: ConfigFile['entra']['credential'],
+  resolved: Resolved,
+  surroundings: Surroundings,
+): EntraCredential {
+  if (credential.managedIdentity !== undefined) {
+    return { kind: 'managedIdentity', clientId: credential.managedIdentity.clientId };
+  }
+  if (credential.workloadIdentity !== undefined) {
+    const tokenFile = credential.workloadIdentity.tokenFile ?? surroundings.env[federatedTokenVariable] ?? '';
+    return { kind: 'workloadIdentity', tokenFile: resolvePath(tokenFile, surroundings) };
+  }
+  if (credential.certificate !== undefined) {
+    return {
+      kind: 'certificate',
+      certificatePem: need(resolved, 'entra.credential.certificate.certificateFile'),
+      privateKeyPem: new Secret(need(resolved, 'entra.credential.certificate.privateKeyFile')),
+    };
+  }
+  return { kind: 'secret', secret: new Secret(need(resolved, 'entra.credential.secret')) };
+}
+
+/** Set by the Azure workload identity webhook in every pod that uses it. */
+export const federatedTokenVariable = 'AZURE_FEDERATED_TOKEN_FILE';
+
+function buildClients(
+  clients: ConfigFile['clients'],
+  resolved: Resolved,
+  at: (path: string) => string,
+): ClientsConfig {
+  const { caFile, ...documents } = clients.metadataDocuments;
+  return {
+    dynamicRegistration: clients.dynamicRegistration,
+    metadataDocuments: {
+      ...documents,
+      allowHosts: documents.allowHosts.map((host) => host.toLowerCase()),
+      ...(caFile === undefined ? {} : { caFile: at(caFile) }),
+    },
+    redirectUris: clients.redirectUris,
+    preRegistered: clients.preRegistered.map(({ secret, ...client }, index) => ({
+      ...client,
+      ...(secret === undefined
+        ? {}
+        : { secret: new Secret(need(resolved, `clients.preRegistered[${index}].secret`)) }),
+    })),
+  };
+}
+
+function buildBackend(
+  name: string,
+  backend: BackendFile,
+  publicUrl: string,
+  resolved: Resolved,
+): BackendConfig {
+  const { credential, title = name } = backend;
+  const secretPath = describePath(['backends', name, 'credential', 'value']);
+  return {
+    name,
+    path: backend.path,
+    resource: publicUrl + backend.path,
+    upstream: backend.upstream,
+    title,
+    ...(credential === undefined
+      ? {}
+      : {
+          credential: {
+            header: credential.header.toLowerCase(),
+            value: new Secret(need(resolved, secretPath)),
+          },
+        }),
+    scopes: buildScopes(name, backend.scopes, title),
+    rules: buildRules(backend),
+    firstByteTimeoutMs: backend.firstByteTimeoutMs,
+  };
+}
+
+function buildScopes(name: string, scopes: BackendFile['scopes'], title: string): BackendConfig['scopes'] {
+  if (scopes !== undefined && !Array.isArray(scopes)) {
+    return Object.entries(scopes).map(([scope, description]) => ({ name: scope, description }));
+  }
+  const names = [...new Set(scopes ?? [`${name}.use`])];
+  const only = names.length === 1;
+  return names.map((scope) => ({
+    name: scope,
+    description: only ? `Use ${title}` : `Use ${title}: ${scope}`,
+  }));
+}
+
+function buildRules({ enter, tools }: BackendFile): BackendRules {
+  const named = Object.entries(tools).map(
+    ([tool, requirement]) => [tool, buildRequirement(requirement)] as const,
+  );
+  // Without a prototype: a tool called `constructor` must not find a rule that nobody wrote.
+  return {
+    enter: buildRequirement(enter),
+    tools: Object.assign(Object.create(null), Object.fromEntries(named)) as Record<string, Requirement>,
+  };
+}
+
+function buildRequirement({ anyRole, allRoles, scopes }: RequirementFile): Requirement {
+  return {
+    ...(anyRole === undefined ? {} : { anyRole }),
+    ...(allRoles === undefined ? {} : { allRoles }),
+    ...(scopes === undefined ? {} : { scopes }),
+  };
+}
+
+function need({ values }: Resolved, path: string): string {
+  const value = values.get(path);
+  if (value === undefined) throw new TypeError(`unresolved reference at ${path}`);
+  return value;
+}

@@ -1,0 +1,181 @@
+/** Rules between values. Each looks at the parts that have their shape, and is silent about the others. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { findLikelyWord } from './did-you-mean.ts';
+import { type ConfigFault, describePath } from './fault.ts';
+import type { Resolved, Sections } from './references.ts';
+import type { BackendFile, RequirementFile } from './schema.ts';
+import { isLoopbackUrl } from './url-rules.ts';
+
+export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigFault[] {
+  const backends = Object.entries(sections.backends ?? {});
+  return [
+    ...checkLoopback(sections),
+    ...checkLifetimes(sections),
+    ...checkPreRegistered(sections),
+    ...checkPaths(backends),
+    ...checkScopeSentences(backends),
+    ...backends.flatMap(([name, backend]) => checkRequirements(name, backend)),
+    ...backends.flatMap(([name]) => checkHeaderValue(name, resolved)),
+    ...checkCertificate(resolved),
+  ];
+}
+
+function checkLoopback({ publicUrl, clients }: Sections): ConfigFault[] {
+  if (
+    publicUrl === undefined ||
+    clients?.metadataDocuments.allowLoopback !== true ||
+    isLoopbackUrl(publicUrl)
+  )
+    return [];
+  return [
+    {
+      path: 'clients.metadataDocuments.allowLoopback',
+      problem: 'lets anybody make this gateway fetch from its own machine',
+      remedy: 'Remove it; it is for development, with a publicUrl on loopback',
+    },
+  ];
+}
+
+function checkLifetimes({ lifetimes }: Sections): ConfigFault[] {
+  if (lifetimes === undefined || lifetimes.refreshTokenSeconds >= lifetimes.accessTokenSeconds) return [];
+  return [
+    {
+      path: 'lifetimes.refreshTokenSeconds',
+      problem: 'is shorter than lifetimes.accessTokenSeconds, so no token could ever be refreshed',
+      remedy: `Write at least ${lifetimes.accessTokenSeconds}`,
+    },
+  ];
+}
+
+function checkPreRegistered({ clients }: Sections): ConfigFault[] {
+  const ids = (clients?.preRegistered ?? []).map(({ clientId }) => clientId);
+  return ids.flatMap((id, index) =>
+    ids.indexOf(id) === index
+      ? []
+      : [
+          {
+            path: `clients.preRegistered[${index}].clientId`,
+            problem: 'occurs twice',
+            remedy: 'Give each client its own id',
+          },
+        ],
+  );
+}
+
+/** The path is what tells two resources apart; some clients and proxies change the case of it. */
+function checkPaths(backends: readonly [string, BackendFile][]): ConfigFault[] {
+  const owners = new Map<string, string>();
+  return backends.flatMap(([name, { path }]) => {
+    const owner = owners.get(path.toLowerCase());
+    owners.set(path.toLowerCase(), owner ?? name);
+    if (owner === undefined) return [];
+    return [
+      {
+        path: describePath(['backends', name, 'path']),
+        problem: `is also the path of the backend ${owner}`,
+        remedy: 'Give each backend a path of its own; capital and small letters count as equal',
+      },
+    ];
+  });
+}
+
+/** One name must mean one thing on the consent page. */
+function checkScopeSentences(backends: readonly [string, BackendFile][]): ConfigFault[] {
+  const known = new Map<string, { readonly backend: string; readonly sentence: string }>();
+  const faults: ConfigFault[] = [];
+  for (const [backend, { scopes }] of backends) {
+    if (scopes === undefined || Array.isArray(scopes)) continue;
+    for (const [scope, sentence] of Object.entries(scopes)) {
+      const first = known.get(scope) ?? { backend, sentence };
+      known.set(scope, first);
+      if (first.sentence === sentence) continue;
+      faults.push({
+        path: describePath(['backends', backend, 'scopes', scope]),
+        problem: `has another sentence than at the backend ${first.backend}`,
+        remedy: 'Use one sentence for one scope, or two names',
+      });
+    }
+  }
+  return faults;
+}
+
+function checkRequirements(name: string, backend: BackendFile): ConfigFault[] {
+  const { scopes = [`${name}.use`] } = backend;
+  const known = Array.isArray(scopes) ? scopes : Object.keys(scopes);
+  const check = (requirement: RequirementFile, at: readonly PropertyKey[]) =>
+    (requirement.scopes ?? []).flatMap((scope, index) => {
+      if (known.includes(scope)) return [];
+      const meant = findLikelyWord(scope, known);
+      return [
+        {
+          path: describePath(['backends', name, ...at, 'scopes', index]),
+          problem: 'is no scope of this backend, so nobody could ever have it',
+          remedy: meant === undefined ? `Scopes here: ${known.join(', ')}` : `Did you mean ${meant}?`,
+        },
+      ];
+    });
+  return [
+    ...check(backend.enter, ['enter']),
+    ...Object.entries(backend.tools).flatMap(([tool, requirement]) => check(requirement, ['tools', tool])),
+  ];
+}
+
+function checkHeaderValue(name: string, { values }: Resolved): ConfigFault[] {
+  const path = describePath(['backends', name, 'credential', 'value']);
+  const value = values.get(path);
+  if (value === undefined || /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(value)) return [];
+  return [
+    {
+      path,
+      problem: 'the secret it points at cannot stand in a header: only visible ASCII, no line break',
+      remedy: 'Check the variable or the file for a stray character',
+    },
+  ];
+}
+
+function checkCertificate({ values }: Resolved): ConfigFault[] {
+  const base = 'entra.credential.certificate';
+  const certificatePem = values.get(`${base}.certificateFile`);
+  const privateKeyPem = values.get(`${base}.privateKeyFile`);
+  const faults: ConfigFault[] = [];
+  const certificate = certificatePem === undefined ? undefined : parseCertificate(certificatePem);
+  const key = privateKeyPem === undefined ? undefined : parsePrivateKey(privateKeyPem);
+  if (certificatePem !== undefined && certificate === undefined) {
+    faults.push({
+      path: `${base}.certificateFile`,
+      problem: 'is no PEM certificate',
+      remedy: 'Export it as PEM (-----BEGIN CERTIFICATE-----)',
+    });
+  }
+  if (privateKeyPem !== undefined && key === undefined) {
+    faults.push({
+      path: `${base}.privateKeyFile`,
+      problem: 'is no PEM private key, or is encrypted',
+      remedy: 'Export it as unencrypted PEM, readable by the gateway only',
+    });
+  }
+  if (certificate !== undefined && key !== undefined && !certificate.checkPrivateKey(key)) {
+    faults.push({
+      path: `${base}.privateKeyFile`,
+      problem: 'does not belong to the certificate',
+      remedy: 'Use the key that the certificate was made for',
+    });
+  }
+  return faults;
+}
+
+function parseCertificate(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+function parsePrivateKey(pem: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,68 @@
+/** Every default of the configuration, and why it is what it is. The schema reads them from here. */
+const minute = 60;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+export const defaults = {
+  listenHost: '127.0.0.1',
+  /** Where `publicUrl` is on loopback, its own port is the default instead. */
+  listenPort: 8080,
+  store: 'sqlite:./valetkey.db',
+  keyFile: './keys.json',
+  /** Short, because an access token is checked without asking anybody (A50). */
+  accessTokenSeconds: hour,
+  /** From the last use: who comes back within a month does not sign in again. */
+  refreshTokenSeconds: 30 * day,
+  /** A client redeems at once; RFC 6749 §4.1.2 allows ten minutes. */
+  authorizationCodeSeconds: minute,
+  /** Time for a password, a second factor and a consent page. */
+  signInSeconds: 10 * minute,
+  consentSeconds: 30 * day,
+  /** A Deny is not remembered: who denied by mistake simply tries again. */
+  denialSeconds: 0,
+  /** Per address. A client registers once; an office behind one address registers some. */
+  register: { requests: 20, windowSeconds: hour },
+  authorize: { requests: 60, windowSeconds: minute },
+  consent: { requests: 60, windowSeconds: minute },
+  /** Per address: everybody in an office refreshes once an hour, some at the same minute. */
+  token: { requests: 300, windowSeconds: minute },
+  /** A tool call may carry a document. */
+  mcpBodyBytes: 4 * 1024 * 1024,
+  requestTimeoutMs: 30_000,
+  /** A tool may think for a while before it says its first word. */
+  firstByteTimeoutMs: 60_000,
+} as const;
+
+/** Bounds that keep a slip of the pen (milliseconds for seconds) from becoming a policy. */
+export const bounds = {
+  accessTokenSeconds: { min: minute, max: day },
+  refreshTokenSeconds: { min: 5 * minute, max: 365 * day },
+  authorizationCodeSeconds: { min: 10, max: 10 * minute },
+  signInSeconds: { min: minute, max: 10 * minute },
+  consentSeconds: { min: minute, max: 365 * day },
+  denialSeconds: { min: 0, max: 30 * day },
+  requests: { min: 1, max: 1_000_000 },
+  windowSeconds: { min: 1, max: day },
+  mcpBodyBytes: { min: 1024, max: 256 * 1024 * 1024 },
+  requestTimeoutMs: { min: 1000, max: 10 * minute * 1000 },
+  firstByteTimeoutMs: { min: 100, max: hour * 1000 },
+} as const;
+
+/** The Microsoft clouds. Tokens of one are worth nothing in another, so all three hosts follow from one word. */
+export const clouds = {
+  public: {
+    authorityHost: 'https://login.microsoftonline.com',
+    graphHost: 'https://graph.microsoft.com',
+    tokenExchangeAudience: 'api://AzureADTokenExchange',
+  },
+  usgov: {
+    authorityHost: 'https://login.microsoftonline.us',
+    graphHost: 'https://graph.microsoft.us',
+    tokenExchangeAudience: 'api://AzureADTokenExchangeUSGov',
+  },
+  china: {
+    authorityHost: 'https://login.partner.microsoftonline.cn',
+    graphHost: 'https://microsoftgraph.chinacloudapi.cn',
+    tokenExchangeAudience: 'api://AzureADTokenExchangeChina',
+  },
+} as const;

@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { err, ok, type Result } from '@valetkey/core/base/result';
+import { buildConfig, federatedTokenVariable } from './build.ts';
+import type { Config } from './config.ts';
+import { listCrossFaults } from './cross-rules.ts';
+import type { ConfigFault } from './fault.ts';
+import { resolveReferences, type Sections, type Surroundings } from './references.ts';
+import { backendSchema, configSchema } from './schema.ts';
+import { listShapeFaults } from './shape-faults.ts';
+import { parseYaml } from './yaml.ts';
+
+export type { ConfigFault } from './fault.ts';
+
+export interface LoadOptions {
+  /** The configuration file; or its `text`, for tests and for a file that came another way. */
+  readonly source: { readonly file: string } | { readonly text: string };
+  /** Where relative paths start. Default: the folder of the file, else the working directory. */
+  readonly baseDirectory?: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Reads UTF-8 text; throws where it cannot. Default: the file system. */
+  readonly readFile?: (path: string) => string;
+}
+
+/**
+ * Reads the configuration.
+ *
+ * @returns it complete, or every fault that can be seen at once: of shape, unresolved references and rules
+ *   between values. No fault repeats a secret, not even one that was written into the file by mistake.
+ */
+export function loadConfig(options: LoadOptions): Result<Config, ConfigFault[]> {
+  const { source, env, readFile = (path: string) => readFileSync(path, 'utf8') } = options;
+  const ownFolder = 'file' in source ? dirname(resolve(source.file)) : resolve('.');
+  const surroundings: Surroundings = { baseDirectory: options.baseDirectory ?? ownFolder, env, readFile };
+  const text = readSource(source, readFile);
+  if (!text.ok) return text;
+  const document = parseYaml(text.value);
+  if (!document.ok) return document;
+
+  const shape = configSchema.safeParse(document.value);
+  const sections: Sections = shape.success ? shape.data : findSections(document.value);
+  const resolved = resolveReferences(sections, surroundings);
+  const faults = [
+    ...(shape.success ? [] : listShapeFaults(shape.error, configSchema)),
+    ...resolved.faults,
+    ...checkFederatedToken(sections, surroundings),
+    ...listCrossFaults(sections, resolved),
+  ];
+  if (!shape.success || faults.length > 0) return err(faults);
+  return ok(buildConfig(shape.data, resolved, surroundings));
+}
+
+function readSource(
+  source: LoadOptions['source'],
+  readFile: (path: string) => string,
+): Result<string, ConfigFault[]> {
+  if ('text' in source) return ok(source.text);
+  try {
+    return ok(readFile(source.file));
+  } catch {
+    const remedy = 'Check the name, and that the gateway may read it';
+    return err([{ path: source.file, problem: 'the configuration file cannot be read', remedy }]);
+  }
+}
+
+/** The parts that are right by themselves; a backend that is wrong does not hide its neighbours. */
+function findSections(document: unknown): Sections {
+  if (!isMap(document)) return {};
+  const found: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries(configSchema.shape)) {
+    const part = schema.safeParse(document[name]);
+    if (part.success) found[name] = part.data;
+  }
+  if (found['backends'] === undefined && isMap(document['backends'])) {
+    const backends = Object.entries(document['backends']).flatMap(([name, value]) => {
+      const backend = backendSchema.safeParse(value);
+      return backend.success ? [[name, backend.data] as const] : [];
+    });
+    found['backends'] = Object.fromEntries(backends);
+  }
+  return found;
+}
+
+function checkFederatedToken({ entra }: Sections, { env }: Surroundings): ConfigFault[] {
+  const identity = entra?.credential.workloadIdentity;
+  if (identity === undefined || identity.tokenFile !== undefined || env[federatedTokenVariable]) return [];
+  return [
+    {
+      path: 'entra.credential.workloadIdentity.tokenFile',
+      problem: `is missing, and ${federatedTokenVariable} is not set`,
+      remedy:
+        'Write the path of the token file, or run the gateway where workload identity sets the variable',
+    },
+  ];
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

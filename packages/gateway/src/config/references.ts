@@ -1,0 +1,96 @@
+/** Resolves what the file only points at: `env:` and `file:` secrets, PEM files, the federated token's file. */
+import { resolve } from 'node:path';
+import type { BackendFile, ConfigFile } from './schema.ts';
+import { complain, type ConfigFault, describePath } from './fault.ts';
+
+/** The parts of the file that have their shape, so that one bad part does not hide the faults of the others. */
+export type Sections = { readonly [Name in keyof ConfigFile]?: ConfigFile[Name] };
+
+export interface Surroundings {
+  readonly baseDirectory: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** @throws where the file cannot be read. */
+  readonly readFile: (path: string) => string;
+}
+
+interface Reference {
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface Resolved {
+  /** By path in the configuration file, such as `entra.credential.secret`. */
+  readonly values: ReadonlyMap<string, string>;
+  readonly faults: readonly ConfigFault[];
+}
+
+export function resolveReferences(sections: Sections, surroundings: Surroundings): Resolved {
+  const values = new Map<string, string>();
+  const faults: ConfigFault[] = [];
+  for (const { path, text } of listReferences(sections)) {
+    const found = text.startsWith('env:')
+      ? findVariable(text.slice('env:'.length), surroundings)
+      : readReferencedFile(text.replace(/^file:/, ''), surroundings);
+    if (typeof found === 'string') values.set(path, found);
+    else faults.push({ path, ...found });
+  }
+  return { values, faults };
+}
+
+/** Paths of the configuration are relative to its file, wherever the gateway is started from. */
+export function resolvePath(path: string, { baseDirectory }: Surroundings): string {
+  return resolve(baseDirectory, path);
+}
+
+function listReferences(sections: Sections): Reference[] {
+  const { entra, clients, backends = {} } = sections;
+  const listed: (readonly [readonly PropertyKey[], string | undefined])[] = [
+    [['entra', 'credential', 'secret'], entra?.credential.secret],
+    [
+      ['entra', 'credential', 'certificate', 'certificateFile'],
+      asFile(entra?.credential.certificate?.certificateFile),
+    ],
+    [
+      ['entra', 'credential', 'certificate', 'privateKeyFile'],
+      asFile(entra?.credential.certificate?.privateKeyFile),
+    ],
+    [['entra', 'caFile'], asFile(entra?.caFile)],
+    [['clients', 'metadataDocuments', 'caFile'], asFile(clients?.metadataDocuments.caFile)],
+    ...(clients?.preRegistered ?? []).map(
+      ({ secret }, index) => [['clients', 'preRegistered', index, 'secret'], secret] as const,
+    ),
+    ...Object.entries(backends).map(
+      ([name, backend]: [string, BackendFile]) =>
+        [['backends', name, 'credential', 'value'], backend.credential?.value] as const,
+    ),
+  ];
+  return listed.flatMap(([path, text]) => (text === undefined ? [] : [{ path: describePath(path), text }]));
+}
+
+function asFile(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : `file:${path}`;
+}
+
+function findVariable(name: string, { env }: Surroundings) {
+  const value = env[name];
+  if (value === undefined || value === '') {
+    return complain(
+      `the environment variable ${name} is not set, or empty`,
+      `Set ${name} where the gateway is started`,
+    );
+  }
+  return value;
+}
+
+/** One line end at the end is the editor's, not the secret's. */
+function readReferencedFile(path: string, surroundings: Surroundings) {
+  try {
+    const value = surroundings.readFile(resolvePath(path, surroundings)).replace(/\r?\n$/, '');
+    return value === '' ? complain(`the file ${path} is empty`, 'Put the value into it') : value;
+  } catch {
+    return complain(
+      `the file ${path} cannot be read`,
+      'Check that it exists, seen from the folder of the configuration file, and that the gateway may read it',
+    );
+  }
+}

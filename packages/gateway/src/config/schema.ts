@@ -1,0 +1,245 @@
+/**
+ * The schema of the configuration file: shape, defaults and every rule that looks at one value. Rules between
+ * values stand in `cross-rules.ts`. The JSON Schema for editors comes from here too.
+ */
+import * as z from 'zod';
+import { bounds, defaults } from './defaults.ts';
+import type { Complaint } from './fault.ts';
+import { checkBackendPath, checkOrigin, checkRedirectUri, checkUpstream } from './url-rules.ts';
+import {
+  checkBackendName,
+  checkCidr,
+  checkCredentialHeader,
+  checkGuid,
+  checkReference,
+  checkRole,
+  checkScopeName,
+  checkStoreUrl,
+  checkTenant,
+} from './word-rules.ts';
+
+/** A string with a rule of ours; the remedy travels in the issue's `params`. */
+function text(check: (value: string) => Complaint | undefined) {
+  return z.string().superRefine((value, context) => {
+    const complaint = check(value);
+    if (complaint === undefined) return;
+    context.addIssue({ code: 'custom', message: complaint.problem, params: { remedy: complaint.remedy } });
+  });
+}
+
+function whole(bound: { readonly min: number; readonly max: number }) {
+  return z.int().min(bound.min).max(bound.max);
+}
+
+const notEmpty = z.string().min(1).max(200);
+const path = z.string().min(1).describe('Path of a file, relative to the configuration file.');
+const reference = text(checkReference).describe(
+  'Where the secret stands: env:NAME or file:./path. Never the secret.',
+);
+const guid = text(checkGuid);
+const redirectUri = text(checkRedirectUri);
+
+const rateLimit = (standard: { readonly requests: number; readonly windowSeconds: number }) =>
+  z
+    .strictObject({
+      requests: whole(bounds.requests).default(standard.requests),
+      windowSeconds: whole(bounds.windowSeconds).default(standard.windowSeconds),
+    })
+    .describe('How many requests one address may send in a window.')
+    .prefault({});
+
+const credentialKinds = ['managedIdentity', 'workloadIdentity', 'certificate', 'secret'] as const;
+
+const entraCredential = z
+  .strictObject({
+    managedIdentity: z
+      .strictObject({ clientId: guid.describe('Client id of the user-assigned managed identity.') })
+      .optional()
+      .describe('Federated credential from a managed identity: no secret anywhere. Prefer it on Azure.'),
+    workloadIdentity: z
+      .strictObject({
+        tokenFile: path.optional().describe('Default: the environment variable AZURE_FEDERATED_TOKEN_FILE.'),
+      })
+      .optional()
+      .describe('Federated credential from a token file, as Kubernetes projects it.'),
+    certificate: z
+      .strictObject({ certificateFile: path, privateKeyFile: path })
+      .optional()
+      .describe('PEM files.'),
+    secret: reference.optional(),
+  })
+  .superRefine((credential, context) => {
+    const named = credentialKinds.filter((kind) => credential[kind] !== undefined);
+    if (named.length === 1) return;
+    context.addIssue({
+      code: 'custom',
+      message: named.length === 0 ? 'names no credential' : `names ${named.length} credentials`,
+      params: { remedy: `Write exactly one of ${credentialKinds.join(', ')}` },
+    });
+  })
+  .describe('How the gateway proves itself to Entra: exactly one kind.');
+
+const origin = text(checkOrigin);
+
+const cloud = z
+  .union([
+    z.enum(['public', 'usgov', 'china']),
+    z.strictObject({
+      authorityHost: origin,
+      graphHost: origin,
+      tokenExchangeAudience: notEmpty.default('api://AzureADTokenExchange'),
+    }),
+  ])
+  .default('public')
+  .describe('The Microsoft cloud, or the hosts of another one such as the emulator.');
+
+const entra = z.strictObject({
+  cloud,
+  tenant: z
+    .union([text(checkTenant), z.array(text(checkTenant)).min(1)])
+    .describe('Id of the tenant whose people may sign in, or a list of them.'),
+  clientId: guid.describe('Application (client) id of the app registration.'),
+  credential: entraCredential,
+  scopes: z
+    .array(notEmpty)
+    .default([])
+    .describe('Asked at sign-in beside openid, profile and offline_access.'),
+  caFile: path.optional().describe('PEM file of an additional CA to trust for Entra.'),
+});
+
+const clients = z.strictObject({
+  dynamicRegistration: z.boolean().default(true).describe('Registration at /register (RFC 7591).'),
+  metadataDocuments: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      allowHosts: z
+        .array(notEmpty)
+        .default([])
+        .describe('Host names whose documents are accepted; empty: any.'),
+      allowLoopback: z.boolean().default(false).describe('Development only; needs a publicUrl on loopback.'),
+      caFile: path.optional(),
+    })
+    .describe('Clients whose id is the URL of their metadata document.')
+    .prefault({}),
+  redirectUris: z
+    .array(redirectUri)
+    .default([])
+    .describe('Private-use redirect URIs to accept, compared exactly.'),
+  preRegistered: z
+    .array(
+      z.strictObject({
+        clientId: notEmpty,
+        name: notEmpty,
+        redirectUris: z.array(redirectUri).min(1),
+        secret: reference.optional().describe('Present: a confidential client.'),
+      }),
+    )
+    .default([]),
+});
+
+const lifetimes = z.strictObject({
+  accessTokenSeconds: whole(bounds.accessTokenSeconds).default(defaults.accessTokenSeconds),
+  refreshTokenSeconds: whole(bounds.refreshTokenSeconds).default(defaults.refreshTokenSeconds),
+  authorizationCodeSeconds: whole(bounds.authorizationCodeSeconds).default(defaults.authorizationCodeSeconds),
+  signInSeconds: whole(bounds.signInSeconds)
+    .default(defaults.signInSeconds)
+    .describe('From /authorize to the callback.'),
+  consentSeconds: whole(bounds.consentSeconds).default(defaults.consentSeconds),
+  denialSeconds: whole(bounds.denialSeconds)
+    .default(defaults.denialSeconds)
+    .describe('How long a Deny is remembered.'),
+});
+
+const limits = z.strictObject({
+  register: rateLimit(defaults.register),
+  authorize: rateLimit(defaults.authorize),
+  consent: rateLimit(defaults.consent),
+  token: rateLimit(defaults.token),
+  mcpBodyBytes: whole(bounds.mcpBodyBytes).default(defaults.mcpBodyBytes),
+  requestTimeoutMs: whole(bounds.requestTimeoutMs).default(defaults.requestTimeoutMs),
+});
+
+const requirement = z.strictObject({
+  anyRole: z.array(text(checkRole)).min(1).optional().describe('At least one of these app roles.'),
+  allRoles: z.array(text(checkRole)).min(1).optional().describe('All of these app roles.'),
+  scopes: z.array(text(checkScopeName)).min(1).optional().describe('All of these scopes.'),
+});
+
+export const backendSchema = z.strictObject({
+  path: text(checkBackendPath).describe('Path of the MCP endpoint at the gateway, such as /snippets/mcp.'),
+  upstream: text(checkUpstream).describe("URL of the backend's own MCP endpoint."),
+  title: notEmpty.optional().describe('For people, on the consent page. Default: the name of the backend.'),
+  credential: z
+    .strictObject({ header: text(checkCredentialHeader), value: reference })
+    .optional()
+    .describe('How the gateway proves itself to the backend.'),
+  scopes: z
+    .union([
+      z.array(text(checkScopeName)).min(1),
+      z
+        .record(text(checkScopeName), z.string().min(1).max(300))
+        .refine((map) => Object.keys(map).length > 0, {
+          message: 'is empty',
+          params: { remedy: 'Name at least one scope, or leave scopes out' },
+        }),
+    ])
+    .optional()
+    .describe(
+      'Scope names, or a map from name to a plain sentence for the consent page. Default: <name>.use.',
+    ),
+  enter: requirement.describe('What a caller needs to use the backend at all.').prefault({}),
+  tools: z
+    .record(z.string().min(1).max(128), requirement)
+    .default({})
+    .describe('What a caller needs beyond `enter`, by exact tool name.'),
+  firstByteTimeoutMs: whole(bounds.firstByteTimeoutMs).default(defaults.firstByteTimeoutMs),
+});
+
+export const configSchema = z.strictObject({
+  publicUrl: origin.describe('Public origin of the gateway, without a trailing slash. It is the issuer.'),
+  listen: z
+    .strictObject({
+      host: notEmpty.optional().describe(`Default: ${defaults.listenHost}.`),
+      port: z
+        .int()
+        .min(0)
+        .max(65_535)
+        .optional()
+        .describe(`Default: ${defaults.listenPort}; on loopback that of publicUrl.`),
+    })
+    .prefault({}),
+  trustedProxies: z
+    .array(text(checkCidr))
+    .default([])
+    .describe('Address ranges of proxies whose X-Forwarded-For is believed.'),
+  entra,
+  store: text(checkStoreUrl)
+    .default(defaults.store)
+    .describe('Where state is kept: sqlite:./file or sqlite::memory:.'),
+  keys: z
+    .strictObject({ file: path.default(defaults.keyFile) })
+    .describe(
+      'The key ring that seals the store and signs tokens. Made at the first start; keep it with mode 600.',
+    )
+    .prefault({}),
+  clients: clients.prefault({}),
+  lifetimes: lifetimes.prefault({}),
+  limits: limits.prefault({}),
+  audit: z
+    .strictObject({
+      stdout: z.boolean().default(true).describe('One JSON line per record.'),
+      file: path.optional().describe('A file to append the records to.'),
+    })
+    .prefault({}),
+  backends: z
+    .record(text(checkBackendName), backendSchema)
+    .refine((map) => Object.keys(map).length > 0, {
+      message: 'names no backend',
+      params: { remedy: 'Add at least one: a name with path and upstream' },
+    })
+    .describe('The MCP servers behind the gateway, by name.'),
+});
+
+export type ConfigFile = z.output<typeof configSchema>;
+export type BackendFile = z.output<typeof backendSchema>;
+export type RequirementFile = z.output<typeof requirement>;

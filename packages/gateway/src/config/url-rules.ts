@@ -1,0 +1,130 @@
+/** Rules for URLs in the configuration. None of their messages repeats what stands behind the origin. */
+import { isIPv4 } from 'node:net';
+import { type Complaint, complain } from './fault.ts';
+
+/** `localhost`, `127.0.0.0/8`, `[::1]`: what never leaves the machine (RFC 8252 §8.3 lists the same). */
+export function isLoopbackHost(hostname: string): boolean {
+  if (hostname === 'localhost' || hostname === '[::1]') return true;
+  return isIPv4(hostname) && hostname.startsWith('127.');
+}
+
+export function isLoopbackUrl(text: string): boolean {
+  return isLoopbackHost(parseUrl(text)?.hostname ?? '');
+}
+
+/** `https` anywhere, `http` on loopback only (A23). Exactly an origin, because it is compared byte for byte. */
+export function checkOrigin(text: string): Complaint | undefined {
+  const url = parseUrl(text);
+  if (url === undefined || !isHttp(url) || url.hostname === '') {
+    return complain('is not an https URL', 'Write an origin such as https://mcp.contoso.com');
+  }
+  if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+    return complain(
+      'is plain http: codes and tokens would travel readable',
+      `Write https://${url.host}. Plain http is for loopback only, such as http://localhost:8080`,
+    );
+  }
+  if (text !== url.origin) {
+    return complain('is more than an origin, or is not in its normal form', `Write ${url.origin}`);
+  }
+  return undefined;
+}
+
+const secretParameter = /code|key|token|secret|sig|password/i;
+
+/** An MCP endpoint behind the gateway: plain http is fine inside a private network. */
+export function checkUpstream(text: string): Complaint | undefined {
+  const url = parseUrl(text);
+  if (url === undefined || !isHttp(url)) {
+    return complain(
+      'is not an http or https URL',
+      'Write the URL of the MCP endpoint, such as http://127.0.0.1:7071/mcp',
+    );
+  }
+  if (url.username !== '' || url.password !== '') {
+    return complain(
+      'holds a user name or a password',
+      'Remove them; give the backend a `credential` with a header instead',
+    );
+  }
+  if ([...url.searchParams.keys()].some((name) => secretParameter.test(name))) {
+    return complain(
+      'seems to hold a key in its query, where logs would show it',
+      'Remove the query; give the backend a `credential` with a header, such as x-functions-key, instead',
+    );
+  }
+  if (url.hash !== '' || text.includes('#')) return complain('has a fragment', 'Remove everything from # on');
+  return undefined;
+}
+
+const scriptSchemes = new Set([
+  'javascript:',
+  'data:',
+  'vbscript:',
+  'file:',
+  'blob:',
+  'about:',
+  'ftp:',
+  'ws:',
+  'wss:',
+]);
+
+/** D24. */
+export function checkRedirectUri(text: string): Complaint | undefined {
+  const url = parseUrl(text);
+  if (url === undefined)
+    return complain('is not an absolute URI', 'Write it exactly as the client sends it, with its scheme');
+  if (text.includes('#')) return complain('has a fragment', 'Remove everything from # on (RFC 6749 §3.1.2)');
+  if (scriptSchemes.has(url.protocol)) {
+    return complain(
+      'has a scheme that can run script or read files',
+      'Use https, a private-use scheme, or http on loopback',
+    );
+  }
+  if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+    return complain('is plain http outside of loopback', 'Use https');
+  }
+  if (/[*\s]/.test(text))
+    return complain('has a wildcard or a space', 'Redirect URIs are compared exactly; list each one');
+  return undefined;
+}
+
+/** Routes of the gateway itself: a backend there would answer in its place. */
+const ownRoutes = [
+  '/authorize',
+  '/token',
+  '/register',
+  '/revoke',
+  '/consent',
+  '/auth',
+  '/jwks',
+  '/.well-known',
+  '/healthz',
+  '/readyz',
+  '/session',
+];
+
+export function checkBackendPath(path: string): Complaint | undefined {
+  const example = 'Write a path such as /snippets/mcp';
+  if (!path.startsWith('/'))
+    return complain('does not start with a slash', `Write /${path.replaceAll(/[^\w/.-]/g, '')}`);
+  if (path.endsWith('/')) return complain('ends with a slash', example);
+  if (!/^(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/.test(path)) {
+    return complain(
+      'is not in its normal form: only letters, digits and . _ ~ - between single slashes, no segment that starts with a dot',
+      example,
+    );
+  }
+  const lower = path.toLowerCase();
+  const taken = ownRoutes.find((route) => lower === route || lower.startsWith(`${route}/`));
+  if (taken !== undefined) return complain(`lies on the gateway's own route ${taken}`, example);
+  return undefined;
+}
+
+export function parseUrl(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function isHttp(url: URL): boolean {
+  return url.protocol === 'https:' || url.protocol === 'http:';
+}

@@ -1,0 +1,71 @@
+import type { Config } from './config.ts';
+import type { ConfigFault } from './fault.ts';
+import { isLoopbackUrl } from './url-rules.ts';
+
+/** What works and should still be said at start. None of it on loopback, where people try things out. */
+export function listConfigWarnings(config: Config): ConfigFault[] {
+  if (isLoopbackUrl(config.publicUrl)) return [];
+  return [
+    ...warnOfSecret(config),
+    ...warnOfMemory(config),
+    ...warnOfAudit(config),
+    ...warnOfProxies(config),
+    ...warnOfPlainUpstreams(config),
+  ];
+}
+
+/** A29. */
+function warnOfSecret({ entra }: Config): ConfigFault[] {
+  if (entra.credential.kind !== 'secret') return [];
+  return [
+    {
+      path: 'entra.credential.secret',
+      problem: 'a client secret in production: it can leak and it expires',
+      remedy: 'Use managedIdentity or workloadIdentity with a federated credential, or a certificate',
+    },
+  ];
+}
+
+function warnOfMemory({ store }: Config): ConfigFault[] {
+  if (store.path !== ':memory:') return [];
+  return [
+    {
+      path: 'store',
+      problem: 'the store is in memory: a restart forgets every client and signs everybody out',
+      remedy: 'Write sqlite:./valetkey.db',
+    },
+  ];
+}
+
+function warnOfAudit({ audit }: Config): ConfigFault[] {
+  if (audit.stdout || audit.file !== undefined) return [];
+  return [{ path: 'audit', problem: 'no audit record is kept', remedy: 'Set audit.stdout or audit.file' }];
+}
+
+function warnOfProxies({ trustedProxies }: Config): ConfigFault[] {
+  return trustedProxies.flatMap((range, index) =>
+    range.endsWith('/0')
+      ? [
+          {
+            path: `trustedProxies[${index}]`,
+            problem: 'everybody may claim any address, so rate limits and audit can be misled',
+            remedy: 'Write the range of the proxy in front of the gateway',
+          },
+        ]
+      : [],
+  );
+}
+
+function warnOfPlainUpstreams({ backends }: Config): ConfigFault[] {
+  return backends.flatMap(({ name, upstream, credential }) =>
+    credential !== undefined && upstream.startsWith('http:') && !isLoopbackUrl(upstream)
+      ? [
+          {
+            path: `backends.${name}.upstream`,
+            problem: 'the credential of the backend travels over plain http',
+            remedy: 'Use https, or make sure that the network between them is private',
+          },
+        ]
+      : [],
+  );
+}
