@@ -1,0 +1,314 @@
+/**
+ * Room `proxy`: from an allowed request to the backend and back. Knows backends, their credentials and headers;
+ * knows neither tokens nor policy: who is calling is passed in, and that the request is allowed is settled.
+ */
+import { pipeline } from 'node:stream/promises';
+import { err, ok, type Result } from '@valetkey/core/base/result';
+import type { Era } from '@valetkey/core/mcp/era';
+import { type Principal, personId } from '@valetkey/core/policy/principal';
+import type { Logger } from 'pino';
+import { type Dispatcher, Pool } from 'undici';
+import type { BackendConfig } from '../config/config.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { requestHeadersForBackend, responseHeadersForClient } from './header-tables.ts';
+import type { IdentitySigner } from './identity.ts';
+import {
+  createEventStreamRewriter,
+  MessageTooLarge,
+  type RewriteMessage,
+  rewriteJson,
+} from './response-filter.ts';
+import { createSessionBinding, type SessionBinding } from './session-binding.ts';
+
+export interface ForwardRequest {
+  readonly principal: Principal;
+  /** The body as it was judged; undefined for GET and DELETE. */
+  readonly body: Uint8Array | undefined;
+  /** Sessions and resumption exist in the legacy era only; in the modern one their headers are dropped. */
+  readonly era: Era;
+  /** Present when the answer may hold a list that this person must not see whole. */
+  readonly rewriteMessage?: RewriteMessage;
+}
+
+/** Why there is no answer of the backend. Nothing has been sent to the client; the caller does that. */
+export type BackendFault =
+  /** `Mcp-Session-Id` is not one that this person got from this backend: 404 */
+  | 'unknown_session'
+  /** the connection failed, or what came back is no HTTP: 502 */
+  | 'unreachable'
+  /** no first byte in time: 504 */
+  | 'timeout'
+  /** the backend does not accept the gateway's own credential: 502, the operator must act */
+  | 'credential_refused'
+  /** an answer that must not be passed on: a redirect, another person's session, a list that cannot be filtered */
+  | 'unusable_answer'
+  /** the client went away first: nobody is there to be answered */
+  | 'client_gone';
+
+export type StreamEnd = 'complete' | 'client_gone' | 'backend_lost';
+
+export interface Forwarded {
+  /** The backend's status; its headers are on their way. */
+  readonly status: number;
+  /** Settles, and never rejects, when the last byte is out or the stream has broken. */
+  readonly ended: Promise<StreamEnd>;
+}
+
+export interface BackendProxy {
+  /** Sends the request on. The answer streams to `exchange.res` from the first byte. */
+  forward(exchange: Exchange, request: ForwardRequest): Promise<Result<Forwarded, BackendFault>>;
+  /** Ends all connections to the backend, also those in use. */
+  close(): Promise<void>;
+}
+
+export interface BackendProxyOptions {
+  readonly backend: BackendConfig;
+  readonly identity: IdentitySigner;
+  readonly log: Logger;
+  /** Largest message that is filtered, in bytes; default 4 MiB. Everything else has no bound. */
+  readonly maxListBytes?: number;
+}
+
+const maxSessionIdLength = 1024;
+
+type Answer = Dispatcher.ResponseData;
+
+export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
+  const { backend, identity, log, maxListBytes = 4 * 1024 * 1024 } = options;
+  const upstream = new URL(backend.upstream);
+  const sessions = createSessionBinding();
+  const ownCredential: Record<string, string> =
+    backend.credential === undefined
+      ? {}
+      : { [backend.credential.header]: backend.credential.value.reveal() };
+  const alsoDropped = Object.keys(ownCredential).map((name) => name.toLowerCase());
+  const pool = new Pool(upstream.origin, {
+    // No bound on connections: an event stream holds one for hours, and must not keep the next call waiting.
+    connections: null,
+    // One request per connection, so that aborting one never harms another.
+    pipelining: 1,
+    allowH2: false,
+    connect: { timeout: backend.firstByteTimeoutMs },
+    // Time to the first byte is ours to measure; between bytes a stream may be silent as long as it likes.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+
+  async function send(exchange: Exchange, request: ForwardRequest, signal: AbortSignal): Promise<Answer> {
+    const { req, method } = exchange;
+    const sessionless = request.era === 'modern' ? ['mcp-session-id', 'last-event-id'] : [];
+    const own = {
+      ...(await identity.headersFor(request.principal, backend)),
+      ...ownCredential,
+      'x-request-id': exchange.id,
+      'accept-encoding': 'identity',
+      ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    const headers = [
+      ...requestHeadersForBackend(req.rawHeaders, [...alsoDropped, ...sessionless]),
+      ...Object.entries(own).flat(),
+    ];
+    return pool.request({
+      // The query is the operator's, never the client's: a key of the upstream URL could be overwritten there.
+      path: upstream.pathname + upstream.search,
+      method,
+      headers,
+      body: request.body ?? null,
+      signal,
+    });
+  }
+
+  return {
+    async forward(exchange, request) {
+      const person = personId(request.principal);
+      const sessionId = sessionOf(exchange, request);
+      if (sessionId !== undefined && !sessions.isOwner(sessionId, person)) return err('unknown_session');
+
+      const watch = watchClient(exchange, backend.firstByteTimeoutMs);
+      let answer: Answer;
+      try {
+        answer = await send(exchange, request, watch.signal);
+      } catch (error) {
+        const fault = watch.cause() ?? 'unreachable';
+        if (fault !== 'client_gone') log.warn({ ...about(exchange, error), fault }, 'backend gave no answer');
+        return err(fault);
+      } finally {
+        watch.stopTimer();
+      }
+
+      const fault = checkAnswer(answer) ?? bindSession(answer, request, person, sessions);
+      if (fault !== undefined) {
+        log.warn({ ...about(exchange), fault, status: answer.statusCode }, 'backend gave an unusable answer');
+        discard(answer);
+        return err(fault);
+      }
+      if (sessionId !== undefined && endsSession(exchange, answer)) sessions.forget(sessionId);
+      return relay(exchange, request, answer, watch);
+    },
+    close: () => pool.destroy(),
+  };
+
+  async function relay(
+    exchange: Exchange,
+    request: ForwardRequest,
+    answer: Answer,
+    watch: ClientWatch,
+  ): Promise<Result<Forwarded, BackendFault>> {
+    const { res } = exchange;
+    const status = answer.statusCode;
+    const headers = headersOf(answer, request);
+    const kind = mediaType(answer.headers['content-type']);
+    const isEventStream = kind === 'text/event-stream';
+
+    if (request.rewriteMessage !== undefined && !isEventStream) {
+      const body = await readFiltered(answer, kind, request.rewriteMessage);
+      if (body === undefined) {
+        if (watch.cause() !== undefined) return err('client_gone');
+        log.warn({ ...about(exchange), status }, 'backend gave a list that cannot be filtered');
+        return err('unusable_answer');
+      }
+      res.writeHead(status, { ...headers, 'content-length': body.length }).end(body);
+      return ok({ status, ended: Promise.resolve('complete') });
+    }
+
+    // A filtered stream has another length than the backend announced.
+    if (request.rewriteMessage !== undefined) delete headers['content-length'];
+    res.writeHead(status, headers);
+    // Headers go out now: the first event may be an hour away, and a client waits for the headers to have come.
+    res.flushHeaders();
+    return ok({ status, ended: pump(exchange, request, answer, watch) });
+  }
+
+  async function pump(
+    exchange: Exchange,
+    request: ForwardRequest,
+    answer: Answer,
+    watch: ClientWatch,
+  ): Promise<StreamEnd> {
+    const { res } = exchange;
+    try {
+      if (request.rewriteMessage === undefined) await pipeline(answer.body, res);
+      else await pipeline(answer.body, createEventStreamRewriter(request.rewriteMessage, maxListBytes), res);
+      return 'complete';
+    } catch (error) {
+      if (watch.cause() === 'client_gone') return 'client_gone';
+      // `pipeline` has destroyed the client's stream: half an answer must not look like a whole one.
+      log.warn(about(exchange, error), 'backend stream broke');
+      return 'backend_lost';
+    }
+  }
+
+  /** @returns the filtered body, or undefined when it cannot be read as what it claims to be. */
+  async function readFiltered(
+    answer: Answer,
+    kind: string,
+    rewrite: RewriteMessage,
+  ): Promise<Uint8Array | undefined> {
+    const bytes = await readBounded(answer, maxListBytes);
+    if (bytes === undefined || bytes.length === 0) return bytes;
+    const isPlain = answer.headers['content-encoding'] === undefined;
+    // An error in another form holds no list that a client could read.
+    if (kind !== 'application/json') return answer.statusCode >= 400 ? bytes : undefined;
+    const rewritten = isPlain ? rewriteJson(bytes, rewrite) : undefined;
+    return rewritten?.ok === true ? rewritten.value : undefined;
+  }
+
+  function about(exchange: Exchange, error?: unknown) {
+    const cause =
+      error instanceof MessageTooLarge ? 'message_too_large' : (error as { code?: unknown })?.code;
+    return { requestId: exchange.id, backend: backend.name, cause };
+  }
+}
+
+interface ClientWatch {
+  readonly signal: AbortSignal;
+  /** Why the signal fired; undefined while it has not. */
+  cause(): 'client_gone' | 'timeout' | undefined;
+  stopTimer(): void;
+}
+
+/** One signal for both reasons to give the backend up: the client left, or the first byte is late. */
+function watchClient({ res }: Exchange, firstByteTimeoutMs: number): ClientWatch {
+  const controller = new AbortController();
+  let cause: 'client_gone' | 'timeout' | undefined;
+  const give = (up: 'client_gone' | 'timeout') => {
+    if (cause !== undefined) return;
+    cause = up;
+    controller.abort();
+  };
+  const timer = setTimeout(() => give('timeout'), firstByteTimeoutMs);
+  const onClose = () => {
+    clearTimeout(timer);
+    // Also set by a stream that we destroyed ourselves; then the cause is known before the close is.
+    if (!res.writableFinished && res.errored === null) give('client_gone');
+    else controller.abort();
+  };
+  if (res.closed) onClose();
+  else res.once('close', onClose);
+  return { signal: controller.signal, cause: () => cause, stopTimer: () => clearTimeout(timer) };
+}
+
+function sessionOf({ req }: Exchange, request: ForwardRequest): string | undefined {
+  const header = req.headers['mcp-session-id'];
+  return request.era === 'modern' || header === undefined ? undefined : [header].flat().join(', ');
+}
+
+/**
+ * 401 and 407 are about the credential between gateway and backend: passed on, they would start the client's
+ * sign-in anew, without end. A redirect would send the client, and its token, somewhere else.
+ */
+function checkAnswer({ statusCode }: Answer): BackendFault | undefined {
+  if (statusCode === 401 || statusCode === 407) return 'credential_refused';
+  return statusCode < 200 || (statusCode >= 300 && statusCode < 400) ? 'unusable_answer' : undefined;
+}
+
+function bindSession(
+  answer: Answer,
+  request: ForwardRequest,
+  person: string,
+  sessions: SessionBinding,
+): BackendFault | undefined {
+  const issued = answer.headers['mcp-session-id'];
+  if (issued === undefined || request.era === 'modern') return undefined;
+  const isSound =
+    typeof issued === 'string' && issued.length <= maxSessionIdLength && /^[\x21-\x7e]+$/.test(issued);
+  return isSound && sessions.bind(issued, person) ? undefined : 'unusable_answer';
+}
+
+function endsSession({ method }: Exchange, { statusCode }: Answer): boolean {
+  return statusCode === 404 || (method === 'DELETE' && statusCode < 300);
+}
+
+function headersOf(answer: Answer, request: ForwardRequest): Record<string, string | string[]> {
+  const headers = responseHeadersForClient(answer.headers);
+  if (request.era === 'modern') delete headers['mcp-session-id'];
+  headers['x-content-type-options'] = 'nosniff';
+  // What one person's token fetched is nobody else's, unless the backend says otherwise.
+  headers['cache-control'] ??= 'no-store';
+  if (mediaType(answer.headers['content-type']) === 'text/event-stream') headers['x-accel-buffering'] = 'no';
+  return headers;
+}
+
+function mediaType(contentType: string | string[] | undefined): string {
+  return [contentType ?? ''].flat().join().split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+async function readBounded(answer: Answer, maxBytes: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+      size += chunk.length;
+      // Leaving the loop destroys the stream, and with it the connection.
+      if (size > maxBytes) return undefined;
+      chunks.push(chunk);
+    }
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(chunks);
+}
+
+function discard(answer: Answer): void {
+  answer.body.on('error', () => {}).destroy();
+}

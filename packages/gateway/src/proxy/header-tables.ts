@@ -1,0 +1,169 @@
+/**
+ * Which headers cross the gateway. Tables, so that what may never pass can be read off and tested as data.
+ *
+ * A header that a backend might take for the gateway's own word is dropped whatever the client wrote in it; the
+ * gateway adds its own copy afterwards (GHSA-g53w-w6mj-hrpp: an internal header from outside was believed).
+ */
+
+/** Meant for one connection only (RFC 9110 §7.6.1), beside whatever `Connection` lists. */
+export const hopByHop: readonly string[] = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+];
+
+/** Never from the client to a backend: the exact names, with what each would do there. */
+export const neverToBackend: Readonly<Record<string, string>> = {
+  authorization: "the client's token is for the gateway alone (MCP: no token passthrough)",
+  dpop: 'a proof that belongs to that token',
+  cookie: "the gateway's cookies are not the backend's",
+  host: 'names the gateway; the upstream URL names the backend',
+  'content-length': 'counted anew for the body that is sent',
+  'content-type': 'written anew: the body was read as JSON in UTF-8, and must be read so again',
+  'content-encoding': 'as above',
+  'accept-encoding': 'the answer must stay readable for the tool filter',
+  expect: 'answered by the gateway',
+  origin: 'checked by the gateway against its own name; a backend would compare it with another one',
+  referer: 'an address of the client, which no backend needs',
+  forwarded: 'claims about the way here, which only a proxy may make',
+  via: 'as above',
+  'x-real-ip': 'as above',
+  'x-client-ip': 'as above',
+  'true-client-ip': 'as above',
+  'cf-connecting-ip': 'as above',
+  'client-ip': 'as above',
+  'x-host': 'as above',
+  'x-rewrite-url': 'makes some frameworks route to another path',
+  'x-http-method': 'makes some frameworks run another method',
+  'x-http-method-override': 'as above',
+  'x-method-override': 'as above',
+  'x-functions-key': 'the key of an Azure Function is given by the gateway only',
+  'x-remote-user': 'an identity that a backend might believe',
+  'remote-user': 'as above',
+  'x-user': 'as above',
+  'x-user-id': 'as above',
+  'x-client-cert': 'as above',
+  'ssl-client-cert': 'as above',
+  'x-arr-clientcert': 'as above',
+  'x-request-id': 'replaced by the correlation id of the gateway',
+};
+
+/** As above, for families of names. */
+export const neverToBackendPrefixes: readonly string[] = [
+  'x-valetkey-',
+  'x-forwarded-',
+  'x-original-',
+  'x-ms-client-principal',
+  'x-ms-token-',
+  'x-auth-request-',
+  'x-envoy-',
+  'x-amzn-oidc-',
+  'x-goog-authenticated-user-',
+  'x-goog-iap-',
+  'proxy-',
+  'sec-',
+];
+
+/** Never from a backend to the client. */
+export const neverToClient: Readonly<Record<string, string>> = {
+  'set-cookie': 'a backend must not plant cookies at the gateway, which shares its origin with all backends',
+  'set-cookie2': 'as above',
+  'www-authenticate': 'would send the client to another authorization server',
+  'authentication-info': 'as above',
+  'proxy-authenticate': 'as above',
+  'proxy-authentication-info': 'as above',
+  server: 'tells what runs behind the gateway',
+  'x-powered-by': 'as above',
+  'x-aspnet-version': 'as above',
+  via: 'as above',
+  location: 'an address behind the gateway; redirects are not followed and not passed on',
+  'content-location': 'as above',
+  refresh: 'as above',
+  'alt-svc': 'speaks for the whole origin, which is the gateway',
+  'clear-site-data': 'as above',
+  'strict-transport-security': 'as above',
+  'public-key-pins': 'as above',
+  'service-worker-allowed': 'as above',
+  'x-request-id': 'the gateway has written its own',
+};
+
+export const neverToClientPrefixes: readonly string[] = ['access-control-', 'x-valetkey-', 'proxy-'];
+
+const requestDropped = new Set([...hopByHop, ...Object.keys(neverToBackend)]);
+const responseDropped = new Set([...hopByHop, ...Object.keys(neverToClient)]);
+
+/**
+ * The headers of a request as a backend may see them, in the flat form of `IncomingMessage.rawHeaders`.
+ * `Mcp-*`, `Last-Event-ID`, `Accept`, trace headers and everything unknown pass unchanged: an intermediary must
+ * forward `Mcp-Param-*` that it does not know (MCP 2026-07-28 Transports).
+ *
+ * @param alsoDropped lower-case names to drop beside the tables, such as the backend's own credential header.
+ */
+export function requestHeadersForBackend(
+  rawHeaders: readonly string[],
+  alsoDropped: readonly string[] = [],
+): string[] {
+  const also = new Set([...alsoDropped, ...namesInConnection(rawHeaders)]);
+  return keep(
+    rawHeaders,
+    (name) => !requestDropped.has(name) && !also.has(name) && !startsWithAny(name, neverToBackendPrefixes),
+  );
+}
+
+/** The headers of an answer as the client may see them. */
+export function responseHeadersForClient(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string | string[]> {
+  const connection = [headers['connection'] ?? []].flat().join(',');
+  const also = listed(connection);
+  const kept: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const folded = fold(name);
+    if (value === undefined || responseDropped.has(folded) || also.includes(folded)) continue;
+    if (startsWithAny(folded, neverToClientPrefixes)) continue;
+    kept[name] = value;
+  }
+  return kept;
+}
+
+function keep(rawHeaders: readonly string[], isKept: (foldedName: string) => boolean): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? '';
+    if (isKept(fold(name))) kept.push(name, rawHeaders[index + 1] ?? '');
+  }
+  return kept;
+}
+
+/**
+ * Lower case, and `_` as `-`: CGI and WSGI servers turn both into the same variable, so `X_Valetkey_Identity` would
+ * arrive there as the header that the gateway vouches for.
+ */
+function fold(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
+function startsWithAny(name: string, prefixes: readonly string[]): boolean {
+  return prefixes.some((prefix) => name.startsWith(prefix));
+}
+
+/** Headers that the sender of the message calls hop-by-hop (RFC 9110 §7.6.1). */
+function namesInConnection(rawHeaders: readonly string[]): string[] {
+  const names: string[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === 'connection') names.push(...listed(rawHeaders[index + 1] ?? ''));
+  }
+  return names;
+}
+
+function listed(connection: string): string[] {
+  return connection
+    .split(',')
+    .map((name) => fold(name.trim()))
+    .filter((name) => name !== '');
+}
