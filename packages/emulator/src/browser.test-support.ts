@@ -1,0 +1,52 @@
+/** A browser of a few lines for the tests: keeps cookies, follows nothing, posts the login page. */
+import type { Emulator } from './emulator.ts';
+
+export interface TestBrowser {
+  get(url: string): Promise<Response>;
+  post(url: string, form: Record<string, string>): Promise<Response>;
+  /** Opens an authorize URL and chooses an account's tile; the answer is the redirect or page that follows. */
+  signIn(url: string, username: string): Promise<Response>;
+}
+
+export function createBrowser(): TestBrowser {
+  const cookies = new Map<string, string>();
+  const send = async (url: string, init: RequestInit = {}): Promise<Response> => {
+    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    const response = await fetch(url, { ...init, redirect: 'manual', headers: { ...init.headers, cookie } });
+    for (const line of response.headers.getSetCookie()) {
+      const [name = '', value = ''] = (line.split(';')[0] ?? '').split('=');
+      cookies.set(name, value);
+    }
+    return response;
+  };
+  const post = (url: string, form: Record<string, string>) =>
+    send(url, { method: 'POST', body: new URLSearchParams(form) });
+  return {
+    get: (url) => send(url),
+    post,
+    async signIn(url, username) {
+      const page = readLoginPage(await (await send(url)).text());
+      return post(page.action, { ctx: page.ctx, account: username });
+    },
+  };
+}
+
+export function readLoginPage(html: string): { action: string; ctx: string } {
+  const action = /action="([^"]+)"/.exec(html)?.[1];
+  const ctx = /name="ctx" value="([^"]+)"/.exec(html)?.[1];
+  if (action === undefined || ctx === undefined)
+    throw new Error(`not the login page: ${html.slice(0, 2000)}`);
+  return { action, ctx };
+}
+
+/** The `Location` of an answer, as a URL. */
+export function readRedirect(response: Response): URL {
+  const location = response.headers.get('location');
+  if (location === null) throw new Error(`no redirect but ${response.status}`);
+  return new URL(location);
+}
+
+/** An authorize URL on the http origin, where the test needs no trust. */
+export function authorizeUrl(emulator: Emulator, tenant: string, params: Record<string, string>): string {
+  return `${emulator.httpOrigin}/${tenant}/oauth2/v2.0/authorize?${new URLSearchParams(params)}`;
+}

@@ -1,0 +1,126 @@
+/**
+ * The local Entra ID: opens both listeners, wires the rooms, hands out the control plane. Everything shared lives in one
+ * realm, so that the browser may sign in over http while the libraries talk https.
+ *
+ * This package shares no code with the gateway: a misreading of Entra's rules must not be able to hide on both sides.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { createAuthority, createServerCertificate, openAuthority } from './certificates.ts';
+import { type Control, createControl } from './control.ts';
+import { defaultSeed } from './default-seed.ts';
+import { createDirectory } from './directory.ts';
+import { createFaults } from './faults.ts';
+import { createGrants } from './grants.ts';
+import { createSigningKeys } from './keys.ts';
+import { createRequestLog, type RequestLogEntry } from './request-log.ts';
+import { answer } from './routes.ts';
+import type { Seed } from './seed.ts';
+import { checkLoopback, openListener } from './server.ts';
+
+export type { Control } from './control.ts';
+export {
+  CONTOSO_DOMAIN,
+  CONTOSO_TENANT_ID,
+  DESKTOP_CLIENT_ID,
+  defaultSeed,
+  GATEWAY_CLIENT_ID,
+  GATEWAY_CLIENT_SECRET,
+  GATEWAY_IDENTITY_PRINCIPAL_ID,
+  SNIPPETS_API_CLIENT_ID,
+  SNIPPETS_API_URI,
+} from './default-seed.ts';
+export type { Endpoint, Fault, FaultMatch } from './faults.ts';
+export type { RequestLogEntry } from './request-log.ts';
+export type { AppSeed, FederatedCredential, Platform, Seed, TenantSeed, UserSeed } from './seed.ts';
+export { GRAPH_CLIENT_ID, GRAPH_URI, graphApp } from './seed.ts';
+
+export interface EmulatorOptions {
+  /** Default: the Contoso tenant. */
+  readonly seed?: Seed;
+  /** `127.0.0.1` (default), `localhost` or `::1`. */
+  readonly host?: string;
+  /** Default 0: any free port. */
+  readonly httpPort?: number;
+  /** Default 0: any free port. */
+  readonly httpsPort?: number;
+  /** Keeps the local CA here, so that a browser has to trust it once. Default: a new CA in memory. */
+  readonly caDirectory?: string;
+  /** Milliseconds since the epoch. Default: the system's clock. */
+  readonly nowMs?: () => number;
+  /** Called after every request, without secrets. */
+  readonly log?: (entry: RequestLogEntry) => void;
+}
+
+export interface Emulator {
+  /** `http://localhost:port`: for browsers that do not trust the local CA. */
+  readonly httpOrigin: string;
+  /** `https://localhost:port`: what Microsoft's libraries need, and the origin every issuer is made of. */
+  readonly httpsOrigin: string;
+  /** The https origin, under the name Microsoft's libraries have for it. */
+  readonly authorityHost: string;
+  readonly caCertificatePem: string;
+  readonly seed: Seed;
+  readonly control: Control;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a local Entra ID.
+ *
+ * @throws RangeError for a host that is not loopback
+ * @throws Error under `NODE_ENV=production`: its passwords are public
+ */
+export async function createEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
+  if (process.env['NODE_ENV'] === 'production')
+    throw new Error('The Entra emulator refuses to run in production');
+  const { seed = defaultSeed, host = '127.0.0.1', nowMs = Date.now } = options;
+  checkLoopback(host);
+  // The certificate follows the real clock: it is TLS peers who judge it, and they know no other.
+  const startedMs = Date.now();
+  const authority =
+    options.caDirectory === undefined
+      ? createAuthority(startedMs)
+      : await openAuthority(options.caDirectory, startedMs);
+  const server = createServerCertificate(authority, startedMs);
+  const keys = await createSigningKeys(nowMs);
+  const plain = await openListener(host, options.httpPort ?? 0);
+  const tls = { ...server, chainPem: server.certificatePem + authority.certificatePem };
+  const secure = await openListener(host, options.httpsPort ?? 0, tls).catch(async (problem: unknown) => {
+    await plain.close();
+    throw problem;
+  });
+
+  const realm = {
+    httpOrigin: plain.origin,
+    httpsOrigin: secure.origin,
+    directory: createDirectory(seed),
+    grants: createGrants(),
+    keys,
+    faults: createFaults(),
+    nowMs,
+    settings: { accessTokenLifetimeSeconds: undefined as number | undefined },
+  };
+  const log = createRequestLog();
+  const closing = new AbortController();
+  const wait = (ms: number) => delay(ms, undefined, { signal: closing.signal }).catch(() => undefined);
+  for (const listener of [plain, secure]) {
+    listener.serve(async (request) => {
+      const reply = await answer(realm, request, wait);
+      options.log?.(log.add(request, reply.status, nowMs()));
+      return reply;
+    });
+  }
+
+  return {
+    httpOrigin: plain.origin,
+    httpsOrigin: secure.origin,
+    authorityHost: secure.origin,
+    caCertificatePem: authority.certificatePem,
+    seed,
+    control: createControl(realm, log, seed),
+    async close() {
+      closing.abort();
+      await Promise.all([plain.close(), secure.close()]);
+    },
+  };
+}

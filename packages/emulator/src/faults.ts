@@ -1,0 +1,106 @@
+/**
+ * Room `faults`: what the emulator was told to get wrong, and for whom. Knows no endpoint beyond its name.
+ */
+import { AadstsError } from './errors.ts';
+import type { Reply } from './request.ts';
+
+export type Endpoint =
+  | 'discovery'
+  | 'instance'
+  | 'keys'
+  | 'authorize'
+  | 'login'
+  | 'token'
+  | 'logout'
+  | 'userinfo'
+  | 'graph';
+
+/** All given fields must agree; an empty match takes every request. */
+export interface FaultMatch {
+  readonly clientId?: string;
+  readonly username?: string;
+  readonly endpoint?: Endpoint;
+}
+
+export type Fault =
+  /** Any AADSTS code, also one the emulator never raises by itself. `claims` is a claims challenge as JSON text. */
+  | { readonly kind: 'aadsts'; readonly code: number; readonly claims?: string; readonly suberror?: string }
+  /** 429 with Retry-After. */
+  | { readonly kind: 'throttle'; readonly retryAfterSeconds: number }
+  /** The answer comes late, and is otherwise right. */
+  | { readonly kind: 'latency'; readonly latencyMs: number }
+  /** 503, or with `hangUp` a broken connection. */
+  | { readonly kind: 'outage'; readonly hangUp?: true };
+
+export interface Faults {
+  set(match: FaultMatch, fault: Fault, times?: number): void;
+  clear(): void;
+  /** The first fault for this moment, counted as used. Called again, with the name, once the person is known. */
+  take(moment: FaultMatch): Fault | undefined;
+}
+
+interface Planned {
+  readonly match: FaultMatch;
+  readonly fault: Fault;
+  left: number;
+}
+
+export function createFaults(): Faults {
+  let planned: Planned[] = [];
+  return {
+    set(match, fault, times = Number.POSITIVE_INFINITY) {
+      planned.push({ match, fault, left: times });
+    },
+    clear() {
+      planned = [];
+    },
+    take(moment) {
+      const found = planned.find((each) => isFor(each.match, moment));
+      if (found === undefined) return undefined;
+      found.left -= 1;
+      if (found.left <= 0) planned = planned.filter((each) => each !== found);
+      return found.fault;
+    },
+  };
+}
+
+/**
+ * A fault that names a person waits for the moment the person is known, and only that one: otherwise it would be
+ * used twice in one request.
+ */
+function isFor(match: FaultMatch, moment: FaultMatch): boolean {
+  const agrees = (wanted: string | undefined, given: string | undefined) =>
+    wanted === undefined || wanted.toLowerCase() === given?.toLowerCase();
+  return (
+    (match.username === undefined) === (moment.username === undefined) &&
+    agrees(match.endpoint, moment.endpoint) &&
+    agrees(match.clientId, moment.clientId) &&
+    agrees(match.username, moment.username)
+  );
+}
+
+/** @throws AadstsError for what has a body of Entra's own; returns the reply for a broken connection. */
+export async function applyFault(
+  fault: Fault | undefined,
+  wait: (ms: number) => Promise<void>,
+): Promise<Reply | undefined> {
+  if (fault === undefined) return undefined;
+  if (fault.kind === 'latency') {
+    await wait(fault.latencyMs);
+    return undefined;
+  }
+  if (fault.kind === 'throttle')
+    throw new AadstsError(90055, {}, { retryAfterSeconds: fault.retryAfterSeconds });
+  if (fault.kind === 'aadsts') throw new AadstsError(fault.code, {}, fault);
+  if (fault.hangUp) return { status: 503, hangUp: true };
+  throw new AadstsError(90033);
+}
+
+/** The moment a person is known: only an AADSTS code makes sense here, and latency was spent at the door. */
+export function raisePersonalFault(faults: Faults, moment: FaultMatch & { readonly username: string }): void {
+  const fault = faults.take(moment);
+  if (fault?.kind === 'aadsts') throw new AadstsError(fault.code, {}, fault);
+  if (fault?.kind === 'throttle')
+    throw new AadstsError(90055, {}, { retryAfterSeconds: fault.retryAfterSeconds });
+  if (fault?.kind === 'outage') throw new AadstsError(90033);
+}

@@ -1,0 +1,141 @@
+/** Every path of the emulator, one row each, and the answer to everything that goes wrong behind it. */
+import { handleAuthorize } from './authorize.ts';
+import { handleInstance, handleKeys, handleMetadata } from './discovery.ts';
+import { AadstsError, errorBody } from './errors.ts';
+import { applyFault, type Endpoint } from './faults.ts';
+import { graphError, handleMe, handleMemberObjects, handleUserInfo } from './graph.ts';
+import { handleLogin, handleLogout } from './login.ts';
+import { renderErrorPage } from './pages.ts';
+import type { Realm } from './realm.ts';
+import { type EmulatorRequest, jsonReply, type Reply } from './request.ts';
+import { handleToken } from './token-endpoint/token-endpoint.ts';
+
+interface Route {
+  readonly endpoint: Endpoint;
+  readonly methods: readonly string[];
+  readonly path: RegExp;
+  readonly handle: (realm: Realm, request: EmulatorRequest, segment: string) => Reply | Promise<Reply>;
+}
+
+const GET = ['GET', 'HEAD'];
+const PAGE = ['GET', 'POST'];
+const ANY = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
+
+const routes: readonly Route[] = [
+  { endpoint: 'instance', methods: GET, path: /^\/[^/]+\/discovery\/instance$/, handle: handleInstance },
+  {
+    endpoint: 'discovery',
+    methods: GET,
+    path: /^\/([^/]+)\/v2\.0\/\.well-known\/openid-configuration$/,
+    handle: (realm, request, segment) => handleMetadata(realm, request, segment, 2),
+  },
+  {
+    endpoint: 'discovery',
+    methods: GET,
+    path: /^\/([^/]+)\/\.well-known\/openid-configuration$/,
+    handle: (realm, request, segment) => handleMetadata(realm, request, segment, 1),
+  },
+  {
+    endpoint: 'keys',
+    methods: GET,
+    path: /^\/([^/]+)\/discovery\/(?:v2\.0\/)?keys$/,
+    handle: (realm, _, segment) => handleKeys(realm, segment),
+  },
+  {
+    endpoint: 'authorize',
+    methods: PAGE,
+    path: /^\/([^/]+)\/oauth2\/v2\.0\/authorize$/,
+    handle: (realm, request, segment) => handleAuthorize(realm, request, segment, 2),
+  },
+  {
+    endpoint: 'authorize',
+    methods: PAGE,
+    path: /^\/([^/]+)\/oauth2\/authorize$/,
+    handle: (realm, request, segment) => handleAuthorize(realm, request, segment, 1),
+  },
+  { endpoint: 'login', methods: ['POST'], path: /^\/([^/]+)\/login$/, handle: handleLogin },
+  {
+    endpoint: 'token',
+    methods: ANY,
+    path: /^\/([^/]+)\/oauth2\/v2\.0\/token$/,
+    handle: (realm, request, segment) => handleToken(realm, request, segment, 2),
+  },
+  {
+    endpoint: 'token',
+    methods: ANY,
+    path: /^\/([^/]+)\/oauth2\/token$/,
+    handle: (realm, request, segment) => handleToken(realm, request, segment, 1),
+  },
+  {
+    endpoint: 'logout',
+    methods: PAGE,
+    path: /^\/([^/]+)\/oauth2\/(?:v2\.0\/)?logout$/,
+    handle: handleLogout,
+  },
+  { endpoint: 'userinfo', methods: PAGE, path: /^\/oidc\/userinfo$/, handle: handleUserInfo },
+  { endpoint: 'graph', methods: GET, path: /^\/v1\.0\/me$/, handle: handleMe },
+  {
+    endpoint: 'graph',
+    methods: ['POST'],
+    path: /^\/v1\.0\/me\/getMember(?:Objects|Groups)$/,
+    handle: handleMemberObjects,
+  },
+];
+
+/** @param wait how a latency fault passes its time; ends early when the emulator closes */
+export async function answer(
+  realm: Realm,
+  request: EmulatorRequest,
+  wait: (ms: number) => Promise<void>,
+): Promise<Reply> {
+  const onPath = routes.filter((route) => route.path.test(request.path));
+  const route = onPath.find((each) => each.methods.includes(request.method));
+  if (onPath.length === 0)
+    return jsonReply(404, { error: 'not_found', error_description: 'No such endpoint.' });
+  if (route === undefined) {
+    const allow = onPath.flatMap((each) => each.methods).join(', ');
+    return jsonReply(405, { error: 'method_not_allowed', error_description: `Use ${allow}.` }, { allow });
+  }
+  try {
+    const clientId = request.form.get('client_id') ?? request.query.get('client_id');
+    const moment = { endpoint: route.endpoint, ...(clientId === null ? {} : { clientId }) };
+    const faulty = await applyFault(realm.faults.take(moment), wait);
+    return faulty ?? (await route.handle(realm, request, readSegment(route, request.path)));
+  } catch (problem) {
+    return answerProblem(realm, request, route.endpoint, problem);
+  }
+}
+
+function readSegment(route: Route, path: string): string {
+  const raw = route.path.exec(path)?.[1] ?? '';
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    throw new AadstsError(9002313);
+  }
+}
+
+function answerProblem(realm: Realm, request: EmulatorRequest, endpoint: Endpoint, problem: unknown): Reply {
+  // A fault of the emulator itself answers as Entra's would; its text says nothing.
+  const error = problem instanceof AadstsError ? problem : new AadstsError(50000);
+  const trace = { traceId: request.traceId, correlationId: request.correlationId, nowMs: realm.nowMs() };
+  const reply = renderProblem(realm, request, endpoint, error, trace);
+  if (error.retryAfterSeconds === undefined) return reply;
+  return { ...reply, headers: { ...reply.headers, 'retry-after': String(error.retryAfterSeconds) } };
+}
+
+function renderProblem(
+  realm: Realm,
+  request: EmulatorRequest,
+  endpoint: Endpoint,
+  error: AadstsError,
+  trace: Parameters<typeof renderErrorPage>[1],
+): Reply {
+  if (endpoint === 'authorize' || endpoint === 'login' || endpoint === 'logout')
+    return renderErrorPage(error, trace);
+  if (endpoint !== 'graph' && endpoint !== 'userinfo')
+    return jsonReply(error.status, errorBody(error, trace));
+  const code =
+    { 429: 'TooManyRequests', 503: 'ServiceUnavailable' }[error.status] ?? 'InvalidAuthenticationToken';
+  return graphError(realm, request, error.status === 400 ? 401 : error.status, code, error.message);
+}

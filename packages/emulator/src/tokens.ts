@@ -1,0 +1,227 @@
+/**
+ * Room `tokens`: the claims of id and access tokens, v1 and v2, as Entra shapes them.
+ * Judges nothing: whoever calls has already decided that this token is due.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { type JWTPayload, jwtVerify } from 'jose';
+import { type App, type User, userPrincipalName } from './directory.ts';
+import { issuerV1, issuerV2, nowSeconds, type Realm } from './realm.ts';
+import type { ResourceRequest } from './scopes.ts';
+import { GRAPH_CLIENT_ID, GRAPH_URI } from './seed.ts';
+
+/** How the client proved itself: `azpacr`. */
+export type ClientProof = 'none' | 'secret' | 'assertion';
+
+/** Entra dates its tokens five minutes back, so that a slow clock does not refuse them. */
+const BACKDATED_SECONDS = 300;
+const ID_TOKEN_SECONDS = 3600;
+const MAX_GROUPS = 200;
+
+export interface PersonGrant {
+  readonly user: User;
+  readonly client: App;
+  readonly sessionId: string;
+  readonly authTimeMs: number;
+}
+
+/** An id token for the client: its `roles` are the app roles of the client's own app. */
+export async function createIdToken(
+  realm: Realm,
+  grant: PersonGrant,
+  nonce: string | undefined,
+): Promise<string> {
+  const { user, client } = grant;
+  const now = nowSeconds(realm);
+  return realm.keys.sign({
+    aud: client.seed.clientId,
+    iss: issuerV2(realm, user.tenant.seed.tenantId),
+    iat: now - BACKDATED_SECONDS,
+    nbf: now - BACKDATED_SECONDS,
+    exp: now + ID_TOKEN_SECONDS,
+    ...(nonce === undefined ? {} : { nonce }),
+    ...personClaims(user, client),
+    ...roleClaims(user, client),
+    ...groupClaims(user, client),
+    ...(user.seed.mail === undefined ? {} : { email: user.seed.mail }),
+    sid: grant.sessionId,
+    uti: uniqueTokenId(),
+    ver: '2.0',
+  });
+}
+
+/** An access token of a person: the resource's setting decides its format, not the endpoint. */
+export async function createUserAccessToken(
+  realm: Realm,
+  grant: PersonGrant,
+  resource: ResourceRequest,
+  scopeValues: readonly string[],
+  proof: ClientProof,
+  lifetimeSeconds: number,
+): Promise<string> {
+  const { user, client } = grant;
+  const common = {
+    ...timeClaims(realm, lifetimeSeconds),
+    ...personClaims(user, resource.app),
+    ...roleClaims(user, resource.app),
+    ...groupClaims(user, resource.app),
+    scp: scopeValues.join(' '),
+    sid: grant.sessionId,
+  };
+  return signAccessToken(realm, client, resource, proof, {
+    ...common,
+    ...(resource.app.seed.accessTokenVersion === 1 ? v1PersonClaims(user) : {}),
+  });
+}
+
+/** An access token of an app by itself: no `scp`, and `sub` = `oid` = its service principal. */
+export async function createAppAccessToken(
+  realm: Realm,
+  client: App,
+  resource: ResourceRequest,
+  proof: ClientProof,
+  lifetimeSeconds: number,
+): Promise<string> {
+  const grant = resource.app.seed.applicationGrants?.find((each) => each.clientId === client.seed.clientId);
+  return signAccessToken(realm, client, resource, proof, {
+    ...timeClaims(realm, lifetimeSeconds),
+    oid: client.seed.servicePrincipalId,
+    sub: client.seed.servicePrincipalId,
+    tid: client.tenant.seed.tenantId,
+    ...(grant === undefined || grant.roles.length === 0 ? {} : { roles: grant.roles }),
+    ...(resource.app.seed.idtypClaim || isGraph(resource.app) ? { idtyp: 'app' } : {}),
+  });
+}
+
+function signAccessToken(
+  realm: Realm,
+  client: App,
+  resource: ResourceRequest,
+  proof: ClientProof,
+  claims: Record<string, unknown>,
+): Promise<string> {
+  const { tenantId } = client.tenant.seed;
+  const acr = { none: '0', secret: '1', assertion: '2' }[proof];
+  const { clientId } = client.seed;
+  if (resource.app.seed.accessTokenVersion === 2) {
+    const shape = {
+      aud: resource.app.seed.clientId,
+      iss: issuerV2(realm, tenantId),
+      azp: clientId,
+      azpacr: acr,
+      ver: '2.0',
+    };
+    return realm.keys.sign({ ...shape, ...claims });
+  }
+  const shape = {
+    aud: resource.name,
+    iss: issuerV1(realm, tenantId),
+    appid: clientId,
+    appidacr: acr,
+    ver: '1.0',
+  };
+  const payload = { ...shape, app_displayname: client.seed.displayName, ...claims };
+  return isGraph(resource.app) ? signForGraph(realm, payload) : realm.keys.sign(payload);
+}
+
+function timeClaims(realm: Realm, lifetimeSeconds: number): Record<string, unknown> {
+  const now = nowSeconds(realm);
+  return {
+    iat: now - BACKDATED_SECONDS,
+    nbf: now - BACKDATED_SECONDS,
+    exp: now + lifetimeSeconds,
+    aio: createHash('sha256').update(randomUUID()).digest('base64url'),
+    rh: `1.${randomUUID().replaceAll('-', '')}.`,
+    uti: uniqueTokenId(),
+  };
+}
+
+/** `sub` is pairwise: another app sees another one. `oid` is the same for all apps of the tenant. */
+function personClaims(user: User, audience: App): Record<string, unknown> {
+  const { tenantId } = user.tenant.seed;
+  const pairwise = createHash('sha256').update(`${tenantId}|${user.seed.objectId}|${audience.seed.clientId}`);
+  return {
+    name: user.seed.displayName,
+    oid: user.seed.objectId,
+    preferred_username: user.seed.username,
+    sub: pairwise.digest('base64url'),
+    tid: tenantId,
+    // A guest is known by the tenant it comes from; the host is Entra's v1 issuer, whatever cloud the emulator plays.
+    ...(user.seed.guestFrom === undefined
+      ? {}
+      : { idp: `https://sts.windows.net/${user.seed.guestFrom.tenantId}/` }),
+  };
+}
+
+function v1PersonClaims(user: User): Record<string, unknown> {
+  return {
+    amr: ['pwd'],
+    acr: '1',
+    family_name: user.seed.surname,
+    given_name: user.seed.givenName,
+    ipaddr: '127.0.0.1',
+    unique_name: user.seed.username,
+    ...(user.seed.guestFrom === undefined ? { upn: userPrincipalName(user) } : { email: user.seed.mail }),
+  };
+}
+
+function roleClaims(user: User, app: App): Record<string, unknown> {
+  const roles = user.roles.get(app.seed.clientId) ?? [];
+  return roles.length === 0 ? {} : { roles };
+}
+
+/** Above 200 groups a token only says where to ask. The address is the retired one Entra still writes: nobody may follow it. */
+function groupClaims(user: User, app: App): Record<string, unknown> {
+  const groups = user.seed.groups ?? [];
+  if (!app.seed.groupClaims || groups.length === 0) return {};
+  if (groups.length <= MAX_GROUPS) return { groups };
+  const endpoint = `https://graph.windows.net/${user.tenant.seed.tenantId}/users/${user.seed.objectId}/getMemberObjects`;
+  return { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint } } };
+}
+
+function isGraph(app: App): boolean {
+  return app.seed.clientId === GRAPH_CLIENT_ID;
+}
+
+function uniqueTokenId(): string {
+  return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+}
+
+/**
+ * Graph's tokens are opaque to everybody else, and Entra makes sure: the signature covers the hash of the `nonce` the
+ * header shows. Whoever verifies such a token as an ordinary JWT fails, here as there.
+ */
+async function signForGraph(realm: Realm, claims: Record<string, unknown>): Promise<string> {
+  const nonce = uniqueTokenId();
+  const signed = await realm.keys.sign(claims, { nonce: hashNonce(nonce) });
+  return swapNonce(signed, () => nonce);
+}
+
+/** What only Graph can do with its token. @throws when it is not a token for Graph, or not valid now. */
+export async function verifyGraphToken(realm: Realm, token: string): Promise<JWTPayload> {
+  const options = {
+    audience: [GRAPH_URI, `${GRAPH_URI}/`, GRAPH_CLIENT_ID],
+    currentDate: new Date(realm.nowMs()),
+  };
+  const { payload } = await jwtVerify(swapNonce(token, hashNonce), realm.keys.find, options);
+  return payload;
+}
+
+function swapNonce(token: string, change: (nonce: string) => string): string {
+  const [header = '', ...rest] = token.split('.');
+  const parsed = JSON.parse(Buffer.from(header, 'base64url').toString()) as Record<string, unknown>;
+  const swapped = { ...parsed, nonce: change(String(parsed['nonce'])) };
+  return [Buffer.from(JSON.stringify(swapped)).toString('base64url'), ...rest].join('.');
+}
+
+function hashNonce(nonce: string): string {
+  return createHash('sha256').update(nonce).digest('base64url');
+}
+
+/** MSAL's account key: base64url of the home object id and tenant. */
+export function createClientInfo(user: User): string {
+  const { objectId, tenantId } = user.seed.guestFrom ?? {
+    objectId: user.seed.objectId,
+    tenantId: user.tenant.seed.tenantId,
+  };
+  return Buffer.from(JSON.stringify({ uid: objectId, utid: tenantId })).toString('base64url');
+}
