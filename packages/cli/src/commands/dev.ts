@@ -1,0 +1,167 @@
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { startSnippetsServer } from '@valetkey/example-snippets';
+import { createEmulator, type Emulator } from '@valetkey/entra-emulator';
+import { loadConfig } from '@valetkey/gateway/config/load';
+import { stringify } from 'yaml';
+import { parseOptions, parsePort } from '../command-line.ts';
+import { describeReady } from '../ready-text.ts';
+import { untilStopped } from '../until-stopped.ts';
+import { createWorld } from '../world.ts';
+import { describeStartFault, runGateway } from './serve.ts';
+
+const defaultPort = '8808';
+const backendPath = '/snippets/mcp';
+const callbackPath = '/auth/callback';
+
+/** What is running, as `--json` prints it. */
+export interface Ready {
+  readonly issuer: string;
+  readonly gateway: string;
+  readonly emulator: string;
+  readonly mcp: Readonly<Record<string, string>>;
+  readonly users: readonly {
+    readonly username: string;
+    readonly password: string;
+    readonly roles: readonly string[];
+  }[];
+}
+
+/** `valetkey dev`: emulator, sample MCP server and gateway on loopback, seeded, until asked to stop. */
+export async function dev(args: string[]): Promise<number> {
+  const options = parseOptions(args, {
+    port: { type: 'string', default: defaultPort },
+    state: { type: 'string', default: '.valetkey' },
+    store: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  });
+  const stopped = untilStopped();
+  const port = parsePort(options.port);
+  try {
+    const running = await startDev({
+      port: port === 0 ? await findFreePort() : port,
+      stateDirectory: resolve(options.state),
+      ...(options.store === undefined ? {} : { store: options.store }),
+    });
+    process.stdout.write(options.json ? `${JSON.stringify(running.ready)}\n` : describeReady(running.ready));
+    await stopped;
+    await running.close();
+    return 0;
+  } catch (fault) {
+    const reason = describeStartFault(fault);
+    if (reason === undefined) throw fault;
+    process.stderr.write(`valetkey: ${reason}\n`);
+    return 1;
+  }
+}
+
+interface DevOptions {
+  readonly port: number;
+  readonly stateDirectory: string;
+  readonly store?: string;
+}
+
+/** Starts the three servers; when one fails, those that run are closed again. */
+async function startDev(options: DevOptions): Promise<{ readonly ready: Ready; close(): Promise<void> }> {
+  await mkdir(options.stateDirectory, { recursive: true, mode: 0o700 });
+  const publicUrl = `http://localhost:${options.port}`;
+  const opened: { close(): Promise<void> }[] = [];
+  const close = async () => {
+    for (const each of opened.toReversed()) await each.close();
+  };
+  try {
+    const emulator = await createEmulator();
+    opened.push(emulator);
+    const functionKey = randomBytes(24).toString('base64url');
+    const snippets = await startSnippetsServer({
+      port: 0,
+      directory: join(options.stateDirectory, 'snippets'),
+      identity: { issuer: publicUrl, audience: `${publicUrl}${backendPath}`, jwksUrl: `${publicUrl}/jwks` },
+      functionKey,
+    });
+    opened.push(snippets);
+    const config = await devConfig(options, { publicUrl, emulator, upstream: snippets.url, functionKey });
+    opened.push(await runGateway(config, createWorld('warn')));
+    return { ready: describe(publicUrl, emulator), close };
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
+}
+
+/** The configuration goes through the same door as an operator's file. */
+async function devConfig(
+  { stateDirectory, store, port }: DevOptions,
+  parts: { publicUrl: string; emulator: Emulator; upstream: string; functionKey: string },
+) {
+  const { emulator, publicUrl } = parts;
+  const [tenant] = emulator.seed.tenants;
+  const app = emulator.seed.apps.find(({ secrets }) => secrets.length > 0);
+  const secret = app?.secrets[0];
+  if (tenant === undefined || app === undefined || secret === undefined)
+    throw new Error('the seed has no gateway app');
+  emulator.control.addRedirectUri(app.clientId, `${publicUrl}${callbackPath}`);
+  const caFile = join(stateDirectory, 'emulator-ca.pem');
+  await writeFile(caFile, emulator.caCertificatePem);
+  const text = stringify({
+    publicUrl,
+    listen: { host: '127.0.0.1', port },
+    entra: {
+      cloud: {
+        authorityHost: emulator.httpsOrigin,
+        browserAuthorityHost: emulator.httpOrigin,
+        graphHost: emulator.httpsOrigin,
+        tokenExchangeAudience: 'api://AzureADTokenExchange',
+      },
+      tenant: tenant.id,
+      clientId: app.clientId,
+      credential: { secret: 'env:CLIENT_SECRET' },
+      caFile,
+    },
+    store: store ?? `sqlite:${join(stateDirectory, 'valetkey.db')}`,
+    keys: { file: join(stateDirectory, 'keys.json') },
+    audit: { stdout: false, file: join(stateDirectory, 'audit.jsonl') },
+    backends: {
+      snippets: {
+        title: 'Snippets',
+        path: backendPath,
+        upstream: parts.upstream,
+        credential: { header: 'x-functions-key', value: 'env:FUNCTION_KEY' },
+        scopes: { 'snippets.use': 'Read and save your text snippets' },
+        enter: { anyRole: ['Snippets.Reader', 'Snippets.Writer'] },
+        tools: { save_snippet: { anyRole: ['Snippets.Writer'] } },
+      },
+    },
+  });
+  const env = { CLIENT_SECRET: secret, FUNCTION_KEY: parts.functionKey };
+  const loaded = loadConfig({ source: { text }, baseDirectory: stateDirectory, env });
+  if (!loaded.ok) throw new Error(loaded.error.map(({ path, problem }) => `${path}: ${problem}`).join('; '));
+  return loaded.value;
+}
+
+function describe(publicUrl: string, emulator: Emulator): Ready {
+  return {
+    issuer: publicUrl,
+    gateway: publicUrl,
+    emulator: emulator.httpOrigin,
+    mcp: { snippets: `${publicUrl}${backendPath}` },
+    users: emulator.seed.users.map(({ username, password, roles }) => ({ username, password, roles })),
+  };
+}
+
+/** The gateway's address is part of its configuration, so it must be known before it listens. */
+function findFreePort(): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen({ host: '127.0.0.1', port: 0 }, () => {
+      const address = probe.address();
+      probe.close(() => {
+        if (address === null || typeof address === 'string') reject(new Error('no port'));
+        else resolvePort(address.port);
+      });
+    });
+  });
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+/** The `valetkey` command: thin. Each command stands in `commands/`. */
+import { readFileSync } from 'node:fs';
+import { check } from './commands/check.ts';
+import { dev } from './commands/dev.ts';
+import { serve } from './commands/serve.ts';
+import { UsageFault } from './usage-fault.ts';
+
+const usage = `valetkey: Entra ID sign-in for any MCP server
+
+  valetkey dev [--port N] [--state DIR] [--store URL] [--json]
+      The whole product on this machine: an Entra emulator, a sample MCP server and the gateway, ready to sign in.
+      --port N     the gateway's port, 8808 by default; 0 takes free ports for everything
+      --state DIR  where keys and data live, .valetkey by default
+      --store URL  where the gateway keeps its state, sqlite:DIR/valetkey.db by default
+      --json       print one line of JSON once everything is ready, and nothing else
+  valetkey serve --config FILE
+      The gateway.
+  valetkey check --config FILE [--print]
+      Reads a configuration and reports every fault at once; --print shows it complete, with all defaults.
+  valetkey --version | --help
+`;
+
+const commands: Readonly<Record<string, (args: string[]) => Promise<number>>> = { dev, serve, check };
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name = '--help', ...rest] = args;
+  if (name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (name === '--version') {
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) throw new UsageFault(`there is no command ${name}`);
+  return command(rest);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (fault) {
+  process.exitCode = 1;
+  if (fault instanceof UsageFault) process.stderr.write(`valetkey: ${fault.message}\n\n${usage}`);
+  else throw fault;
+}

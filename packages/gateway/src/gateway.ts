@@ -1,0 +1,209 @@
+/**
+ * The composition root: every room is opened here, once. The addresses stand in `routes.ts`, the way of an MCP
+ * request in `mcp-endpoint.ts`, the way of a person in `sign-in/`.
+ */
+import { readFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
+import type { KeyRing } from '@valetkey/core/crypto/key-ring';
+import { createPolicy } from '@valetkey/core/policy/decide';
+import { openAudit } from './audit/audit.ts';
+import type { Config } from './config/config.ts';
+import { createTokenVerifier, type TokenVerifier } from './enforce/verify-token.ts';
+import { createEntra } from './entra/create-entra.ts';
+import { createClientIp } from './http/client-ip.ts';
+import { createRouter } from './http/dispatch.ts';
+import { createRateLimiter } from './http/rate-limit.ts';
+import { createMcpEndpoint } from './mcp-endpoint.ts';
+import { createAuthorizationServer } from './oauth/authorization-server.ts';
+import { renderOAuthError } from './oauth/error-page.ts';
+import { createGuardedFetch, type FetchFromStranger } from './oauth/guarded-fetch.ts';
+import { createResources } from './oauth/resources.ts';
+import { createBackendProxy } from './proxy/forward.ts';
+import { createIdentitySigner } from './proxy/identity.ts';
+import { createRoutes } from './routes.ts';
+import { createBrowsers } from './session/browsers.ts';
+import { createConsents } from './session/consents.ts';
+import { createSessions } from './session/sessions.ts';
+import { createSignInTransactions } from './session/sign-in-transactions.ts';
+import { callbackPath, type PendingSignIn } from './sign-in/sign-in-flow.ts';
+import { createSignIns } from './sign-in/sign-ins.ts';
+import { checkKeyRing } from './store/key-check.ts';
+import { openKeyRing } from './store/key-file.ts';
+import { openStore } from './store/open-store.ts';
+import type { World } from './world.ts';
+
+export interface Gateway {
+  /** For `node:http`: the whole gateway. */
+  readonly listener: RequestListener;
+  /** Ends open work and closes the store and the audit sinks. */
+  close(): Promise<void>;
+}
+
+/** Why the gateway does not start: something its operator can mend. */
+export class StartFault extends Error {
+  override readonly name = 'StartFault';
+  readonly remedy: string;
+
+  constructor(problem: string, remedy: string) {
+    super(problem);
+    this.remedy = remedy;
+  }
+}
+
+export interface GatewayOptions {
+  /** How documents that clients name are fetched; default: the guarded fetch of `oauth/guarded-fetch.ts`. */
+  readonly fetchFromStranger?: FetchFromStranger;
+}
+
+/**
+ * Opens the gateway. It does not listen: give `listener` to a server (`http/server.ts`).
+ *
+ * @throws StartFault when the keys cannot be used, with the remedy.
+ * @throws StoreUnavailable when the store does not open.
+ */
+export async function createGateway(
+  config: Config,
+  world: World,
+  options: GatewayOptions = {},
+): Promise<Gateway> {
+  const { clock, random, log } = world;
+  const keyRing = await openKeys(config, world);
+  const store = await openStore({ config: config.store, keyRing, random, clock, log });
+  const keyCheck = await checkKeyRing(store);
+  if (!keyCheck.ok) throw new StartFault(keyCheck.error.problem, keyCheck.error.remedy);
+
+  const audit = openAudit(config.audit, world);
+  const limiter = createRateLimiter(config.limits, clock);
+  const checkClientLimit = (name: Parameters<typeof limiter.check>[0], clientId: string) =>
+    limiter.check(name, `client ${clientId}`);
+
+  const sessions = await createSessions({
+    store,
+    clock,
+    accessTokenSeconds: config.lifetimes.accessTokenSeconds,
+  });
+  const entra = createEntra({
+    config: config.entra,
+    callbackUrl: `${config.publicUrl}${callbackPath}`,
+    store,
+    world,
+  });
+  const verifier = createTokenVerifier({
+    issuer: config.publicUrl,
+    keyRing,
+    clock,
+    isRevoked: sessions.isRevoked,
+  });
+  const cookieKeys = cookieKeysOf(keyRing);
+
+  const authorizationServer = createAuthorizationServer({
+    config,
+    keyRing,
+    store,
+    world,
+    audit,
+    cookieKeys: cookieKeys.map((key) => Buffer.from(key).toString('base64')),
+    resources: createResources(config.backends),
+    signIns: createSignIns({ sessions, entra, clock }),
+    fetchFromStranger: options.fetchFromStranger ?? (await defaultFetch(config)),
+    renderError: renderOAuthError,
+    readAccessToken: createTokenReader(verifier, config),
+    checkClientLimit,
+  });
+
+  const policies = new Map(config.backends.map((backend) => [backend.name, createPolicy(backend.rules)]));
+  const identity = createIdentitySigner({ issuer: config.publicUrl, signingJwk: keyRing.signingJwk, clock });
+  const proxies = config.backends.map((backend) => createBackendProxy({ backend, identity, clock, log }));
+  const endpoints = new Map(
+    config.backends.map((backend, index) => {
+      const policy = required(policies.get(backend.name));
+      const proxy = required(proxies[index]);
+      return [backend.name, createMcpEndpoint({ config, backend, verifier, policy, proxy, audit, clock })];
+    }),
+  );
+
+  const flow = {
+    config,
+    entra,
+    sessions,
+    policies,
+    checkClientLimit,
+    store,
+    audit,
+    clock,
+    random,
+    log,
+    interactions: authorizationServer.interactions,
+    consents: createConsents({ store, clock, lifetimes: config.lifetimes }),
+    browsers: createBrowsers({ store, clock, random }),
+    transactions: createSignInTransactions<PendingSignIn>({
+      store,
+      clock,
+      random,
+      lifetimeSeconds: config.lifetimes.signInSeconds,
+    }),
+    formKey: required(cookieKeys[0]),
+  };
+
+  const isReady = async () =>
+    store.ping().then(
+      () => true,
+      () => false,
+    );
+  const routes = createRoutes({ config, authorizationServer, flow, endpoints, isReady });
+  return {
+    listener: createRouter(routes, {
+      publicUrl: config.publicUrl,
+      clientIp: createClientIp(config.trustedProxies),
+      limiter,
+      allowedOrigins: 'any',
+      log,
+      random,
+    }),
+    async close() {
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+      await audit.close();
+      await store.close();
+    },
+  };
+}
+
+async function openKeys(config: Config, { random, clock }: World): Promise<KeyRing> {
+  const keys = await openKeyRing(config.keys.file, random, clock);
+  if (!keys.ok) throw new StartFault(keys.error.problem, keys.error.remedy);
+  return keys.value;
+}
+
+/** Newest first: oidc-provider signs with the first key and accepts all. */
+function cookieKeysOf(keyRing: KeyRing): Uint8Array[] {
+  const current = keyRing.current('cookie');
+  const older = keyRing.kids
+    .filter((kid) => kid !== current.kid)
+    .map((kid) => required(keyRing.find('cookie', kid)));
+  return [current, ...older].map(({ key }) => key.export());
+}
+
+/** For `/revoke`: whose token is it, whichever backend it was made for. */
+function createTokenReader(verifier: TokenVerifier, config: Config) {
+  return async (token: string) => {
+    for (const backend of config.backends) {
+      const verified = await verifier.verify(token, backend.resource);
+      if (verified.ok) return verified.value.principal;
+      if (verified.error !== 'wrong_audience') return undefined;
+    }
+    return undefined;
+  };
+}
+
+async function defaultFetch(config: Config): Promise<FetchFromStranger> {
+  const { allowLoopback, caFile } = config.clients.metadataDocuments;
+  return createGuardedFetch({
+    allowSpecialAddresses: allowLoopback,
+    ...(caFile === undefined ? {} : { ca: await readFile(caFile, 'utf8') }),
+  });
+}
+
+function required<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new Error('a part of the gateway is missing');
+  return value;
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { createKeyRing, parseKeyRing } from '@valetkey/core/crypto/key-ring';
+import { expect, test } from 'vitest';
+import { createStore } from '../store/sealed.ts';
+import { openSqliteDriver } from '../store/sqlite.ts';
+import { createAdapterFactory } from './adapter.ts';
+
+async function openAdapters() {
+  const clock = { nowMs: () => Date.now() };
+  const ring = parseKeyRing(createKeyRing(randomBytes, 0));
+  if (!ring.ok) throw new Error(ring.error);
+  const driver = openSqliteDriver({ path: ':memory:', clock });
+  const store = createStore({ driver: await driver, keyRing: ring.value, random: randomBytes, clock });
+  const ended: string[] = [];
+  const adapterFor = createAdapterFactory({
+    store,
+    clock,
+    onGrantEnded: async (grantId) => void ended.push(grantId),
+  });
+  return { adapterFor, ended };
+}
+
+test('D36 A47: of twenty requests that spend one code at once, one succeeds, and the grant ends', async () => {
+  const { adapterFor, ended } = await openAdapters();
+  const codes = adapterFor('AuthorizationCode');
+  await codes.upsert('code-1', { grantId: 'grant-1', clientId: 'a' }, 60);
+  const outcomes = await Promise.allSettled(Array.from({ length: 20 }, async () => codes.consume('code-1')));
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  expect(ended).toContain('grant-1');
+});
+
+test('a replay ends the grant of its own code and of no other', async () => {
+  const { adapterFor, ended } = await openAdapters();
+  const codes = adapterFor('AuthorizationCode');
+  await codes.upsert('code-1', { grantId: 'grant-1' }, 60);
+  await codes.upsert('code-2', { grantId: 'grant-2' }, 60);
+  await codes.consume('code-1');
+  await expect(codes.consume('code-1')).rejects.toThrow('invalid_grant');
+  expect(ended).toEqual(['grant-1']);
+  await codes.consume('code-2');
+});
+
+test('revoking by grant removes that grant alone', async () => {
+  const { adapterFor } = await openAdapters();
+  const tokens = adapterFor('RefreshToken');
+  await tokens.upsert('rt-1', { grantId: 'grant-1' }, 60);
+  await tokens.upsert('rt-2', { grantId: 'grant-2' }, 60);
+  await tokens.revokeByGrantId('grant-1');
+  expect(await tokens.find('rt-1')).toBeUndefined();
+  expect(await tokens.find('rt-2')).toMatchObject({ grantId: 'grant-2' });
+});
+
+test('A31 D50: a client registration has no expiry', async () => {
+  const { adapterFor } = await openAdapters();
+  const clients = adapterFor('Client');
+  await clients.upsert('client-1', { client_id: 'client-1' }, undefined as unknown as number);
+  expect(await clients.find('client-1')).toMatchObject({ client_id: 'client-1' });
+});

@@ -1,0 +1,59 @@
+import type Provider from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Audit, AuditEvent } from '../audit/event.ts';
+import { findField } from '../http/body.ts';
+import { findFacts } from './request-facts.ts';
+
+type Noted = Pick<AuditEvent, 'event' | 'outcome'> & Partial<AuditEvent>;
+
+/** Turns oidc-provider's events into audit records (A25). Its messages are not copied: only error codes are. */
+export function auditProvider(provider: Provider, audit: Audit): void {
+  const note = (ctx: KoaContextWithOIDC, noted: Noted) => {
+    const facts = findFacts(ctx.req);
+    if (facts === undefined) return;
+    const session =
+      ctx.oidc.entities.Grant ?? ctx.oidc.entities.RefreshToken ?? ctx.oidc.entities.AuthorizationCode;
+    const [tenantId, objectId] = (session?.accountId ?? '').split('.');
+    const clientId = ctx.oidc.client?.clientId;
+    const sessionId = ctx.oidc.entities.Grant?.jti;
+    audit.record({
+      correlationId: facts.exchange.id,
+      ip: facts.exchange.ip,
+      ...(clientId === undefined ? {} : { clientId }),
+      ...(sessionId === undefined ? {} : { sessionId }),
+      ...(tenantId !== undefined && objectId !== undefined ? { tenantId, objectId } : {}),
+      ...noted,
+    });
+  };
+  const failed =
+    (event: AuditEvent['event']) =>
+    (ctx: KoaContextWithOIDC, error: { error?: string; statusCode?: number }) =>
+      note(ctx, {
+        event,
+        outcome: (error.statusCode ?? 500) >= 500 ? 'error' : 'denied',
+        reason: error.error ?? 'server_error',
+      });
+
+  provider.on('registration_create.success', (ctx) =>
+    note(ctx, { event: 'client.register', outcome: 'success' }),
+  );
+  provider.on('registration_create.error', failed('client.register'));
+  provider.on('interaction.started', (ctx) =>
+    note(ctx, { event: 'authorize', outcome: 'success', reason: 'sign_in_needed' }),
+  );
+  provider.on('authorization.success', (ctx) =>
+    note(ctx, { event: 'authorize', outcome: 'success', reason: 'code_issued' }),
+  );
+  provider.on('authorization.error', failed('authorize'));
+  provider.on('grant.success', (ctx) => note(ctx, { event: tokenEvent(ctx), outcome: 'success' }));
+  provider.on('grant.error', (ctx, error) => failed(tokenEvent(ctx))(ctx, error));
+  provider.on('grant.revoked', (ctx, grantId) =>
+    note(ctx, { event: 'session.revoke', outcome: 'success', sessionId: grantId }),
+  );
+  provider.on('revocation.error', failed('token.revoke'));
+}
+
+function tokenEvent(ctx: KoaContextWithOIDC): AuditEvent['event'] {
+  const form = findFacts(ctx.req)?.form;
+  return form !== undefined && findField(form, 'grant_type') === 'refresh_token' ? 'token.refresh' : 'token';
+}

@@ -1,0 +1,110 @@
+/** What we add around oidc-provider's own steps: it sees each answer before it is sent. */
+import type Provider from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Config } from '../config/config.ts';
+import { findField } from '../http/body.ts';
+import { authorizationServerMetadata } from './metadata.ts';
+import { findFacts } from './request-facts.ts';
+
+const retryAfterSeconds = 5;
+
+type Step = (ctx: KoaContextWithOIDC) => Promise<void> | void;
+
+/** Reads one of our access tokens; undefined when it is not one of ours, or no longer good. */
+export type ReadAccessToken = (token: string) => Promise<{ clientId: string; sessionId: string } | undefined>;
+
+export interface MiddlewareOptions {
+  readonly config: Config;
+  readonly readAccessToken: ReadAccessToken;
+}
+
+/** Registers the steps; each looks at the route and at the answer that oidc-provider made. */
+export function addMiddleware(provider: Provider, options: MiddlewareOptions): void {
+  const steps: readonly Step[] = [
+    (ctx) => trimMetadata(ctx, options.config),
+    nameRefusedRedirects,
+    answerUnknownClient,
+    answerUnavailable,
+    (ctx) => revokeAccessToken(ctx, provider, options.readAccessToken),
+    (ctx) => spendFailedCode(ctx, provider),
+  ];
+  provider.use(async (ctx, next) => {
+    await next();
+    const context = ctx as KoaContextWithOIDC;
+    if (context.oidc === undefined) return;
+    for (const step of steps) await step(context);
+  });
+}
+
+/** `consumed` is kept by oidc-provider and missing in its types. */
+function isSpent(code: object): boolean {
+  return 'consumed' in code && code.consumed !== undefined;
+}
+
+function errorOf(ctx: KoaContextWithOIDC): string | undefined {
+  const body: unknown = ctx.body;
+  if (ctx.status < 400 || typeof body !== 'object' || body === null || !('error' in body)) return undefined;
+  return String(body.error);
+}
+
+function trimMetadata(ctx: KoaContextWithOIDC, config: Config): void {
+  if (ctx.oidc.route !== 'discovery' || ctx.status !== 200) return;
+  ctx.body = authorizationServerMetadata(ctx.body as Record<string, unknown>, config);
+}
+
+/** RFC 7591 §3.2.1 lets the server change what was asked for, and has it say so. */
+function nameRefusedRedirects(ctx: KoaContextWithOIDC): void {
+  if (ctx.oidc.route !== 'registration' || ctx.status !== 201) return;
+  const refused = findFacts(ctx.req)?.refusedRedirectUris ?? [];
+  if (refused.length > 0) Object.assign(ctx.body as object, { refused_redirect_uris: refused });
+}
+
+/** 401 for every `invalid_client` (RFC 6749 §5.2): it is what makes a client with a stale id register again. */
+function answerUnknownClient(ctx: KoaContextWithOIDC): void {
+  if (ctx.oidc.route !== 'token' && ctx.oidc.route !== 'revocation') return;
+  if (errorOf(ctx) === 'invalid_client' && ctx.status === 400) ctx.status = 401;
+}
+
+/** Not the client's fault, so not a 4xx: 503 and when to come back (RFC 9110 §15.6.4). */
+function answerUnavailable(ctx: KoaContextWithOIDC): void {
+  if (ctx.oidc.route !== 'token' || errorOf(ctx) !== 'temporarily_unavailable') return;
+  ctx.status = 503;
+  ctx.set('Retry-After', String(retryAfterSeconds));
+}
+
+/**
+ * oidc-provider authenticates the client and then refuses a structured token, since it keeps no record of it.
+ * Ours can be read, so its session ends here. A token of another client, or none of ours, is answered as success
+ * and changes nothing (RFC 7009 §2.1, §2.2).
+ */
+async function revokeAccessToken(
+  ctx: KoaContextWithOIDC,
+  provider: Provider,
+  read: ReadAccessToken,
+): Promise<void> {
+  if (ctx.oidc.route !== 'revocation' || errorOf(ctx) !== 'unsupported_token_type') return;
+  const form = findFacts(ctx.req)?.form;
+  const token = form === undefined ? undefined : findField(form, 'token');
+  const client = ctx.oidc.client;
+  const found = token === undefined ? undefined : await read(token);
+  if (found !== undefined && client !== undefined && found.clientId === client.clientId) {
+    await provider.RefreshToken.revokeByGrantId(found.sessionId);
+    await (await provider.Grant.find(found.sessionId))?.destroy();
+  }
+  ctx.status = 200;
+  ctx.body = '';
+}
+
+/**
+ * A code that was presented in vain is spent: with a wrong verifier, client, redirect or resource, whoever holds
+ * it must not be able to try again (RFC 6749 §10.5). The answer is not sent before the code is gone.
+ */
+async function spendFailedCode(ctx: KoaContextWithOIDC, provider: Provider): Promise<void> {
+  if (ctx.oidc.route !== 'token' || ctx.status < 400 || ctx.status >= 500) return;
+  const form = findFacts(ctx.req)?.form;
+  if (form === undefined || findField(form, 'grant_type') !== 'authorization_code') return;
+  for (const code of form.get('code') ?? []) {
+    const found = await provider.AuthorizationCode.find(code);
+    if (found !== undefined && !isSpent(found)) await found.destroy();
+  }
+}

@@ -1,0 +1,41 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+
+/**
+ * A request whose body has been read already, as a request that can be read again.
+ *
+ * oidc-provider reads bodies itself, without a limit of ours and without a hook before it judges them. So the body
+ * is read under our limits first, and the request is played back to it: same method, target, socket and headers,
+ * with `Host` set from `publicUrl`, since nothing may depend on what the client called us.
+ */
+export function replayRequest(
+  original: IncomingMessage,
+  replay: {
+    readonly body: Uint8Array;
+    readonly host: string;
+    readonly isSecure: boolean;
+    readonly target?: string;
+  },
+): IncomingMessage {
+  const headers: IncomingHttpHeaders = { ...original.headers, host: replay.host };
+  for (const name of Object.keys(headers))
+    if (name.startsWith('x-forwarded-') || name === 'forwarded') delete headers[name];
+  delete headers['transfer-encoding'];
+  headers['x-forwarded-proto'] = replay.isSecure ? 'https' : 'http';
+  if (replay.body.length > 0 || original.method === 'POST')
+    headers['content-length'] = String(replay.body.length);
+  const stream = Readable.from(replay.body.length > 0 ? [Buffer.from(replay.body)] : [], {
+    objectMode: false,
+  });
+  return Object.assign(stream, {
+    method: original.method,
+    url: replay.target ?? original.url,
+    headers,
+    httpVersion: original.httpVersion,
+    httpVersionMajor: original.httpVersionMajor,
+    httpVersionMinor: original.httpVersionMinor,
+    socket: original.socket,
+    connection: original.socket,
+    complete: true,
+  }) as unknown as IncomingMessage;
+}

@@ -1,0 +1,168 @@
+import { nowSeconds } from '@valetkey/core/base/clock';
+import { randomId } from '@valetkey/core/base/random';
+import { err, type Result } from '@valetkey/core/base/result';
+import { type Principal, personId } from '@valetkey/core/policy/principal';
+import type { EntraPerson, EntraRefusal } from '../entra/entra.ts';
+import { findCookie, readCookies, serializeCookie } from '../http/cookies.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { sendRedirect } from '../http/respond.ts';
+import type { SignInRequest } from '../oauth/interactions.ts';
+import { BROWSER_LIFETIME_SECONDS } from '../session/browsers.ts';
+import { signInCookieName } from '../session/sign-in-transactions.ts';
+import { browserCookie } from './consent-step.ts';
+import { answerExpired, answerNoAccess, answerOtherBrowser, answerRefusal } from './refusals.ts';
+import type { PendingSignIn, SignInFlow } from './sign-in-flow.ts';
+
+/** GET /auth/callback: the browser comes back from Entra. */
+export async function finishSignIn(flow: SignInFlow, exchange: Exchange): Promise<void> {
+  const query = exchange.url.searchParams;
+  const state = single(query, 'state');
+  const pending = state === undefined ? err('unknown' as const) : await takePending(flow, exchange, state);
+  if (!pending.ok) {
+    audit(flow, exchange, {
+      outcome: 'denied',
+      reason: pending.error === 'unknown' ? 'unknown_state' : 'other_browser',
+    });
+    return pending.error === 'unknown' ? answerExpired(exchange) : answerOtherBrowser(exchange);
+  }
+  const { interactionId } = pending.value;
+  const sessionId = randomId(flow.random);
+  const signedIn = await redeem(flow, query, pending.value, sessionId);
+  if (!signedIn.ok) {
+    auditRefusal(flow, exchange, signedIn.error);
+    return answerRefusal(flow, exchange, interactionId, signedIn.error);
+  }
+  const request = await flow.interactions.find(interactionId);
+  if (request === undefined) {
+    await flow.entra.forget(sessionId);
+    return answerExpired(exchange);
+  }
+  return admit(flow, exchange, { request, pending: pending.value, person: signedIn.value, sessionId });
+}
+
+interface Arrival {
+  readonly request: SignInRequest;
+  readonly pending: PendingSignIn;
+  readonly person: EntraPerson;
+  readonly sessionId: string;
+}
+
+/** The person is known now: is it the one who consented, may they enter, and if so, the grant. */
+async function admit(flow: SignInFlow, exchange: Exchange, arrival: Arrival): Promise<void> {
+  const { request, pending, person, sessionId } = arrival;
+  const facts = { ...personFacts(person), clientId: request.client.id, backend: request.backend.name };
+  await rememberBrowser(flow, exchange, personId(person));
+  const { rememberedFor } = pending.approval;
+  if (rememberedFor !== undefined && rememberedFor !== personId(person)) {
+    // Another person than the one whose consent let us skip the page: this one is asked for themselves.
+    await flow.entra.forget(sessionId);
+    audit(flow, exchange, { outcome: 'denied', reason: 'other_person', ...facts });
+    return sendRedirect(exchange, `${flow.config.publicUrl}/consent/${request.id}`);
+  }
+  const principal = principalOf(request, person, sessionId);
+  const entry = flow.policies
+    .get(request.backend.name)
+    ?.decide(principal, { method: 'ping', kind: 'request' });
+  if (entry === undefined || (!entry.allow && entry.reason === 'missing_role')) {
+    await flow.entra.forget(sessionId);
+    audit(flow, exchange, { outcome: 'denied', reason: 'missing_role', ...facts });
+    return answerNoAccess(flow, exchange, request, entry?.allow === false ? entry.missingRoles : []);
+  }
+  await saveConsent(flow, request, pending, personId(person));
+  await createSession(flow, principal);
+  const continueUrl = await flow.interactions.approve(request, {
+    sessionId,
+    person: personId(person),
+    scopes: request.scopes,
+  });
+  if (continueUrl === undefined) return answerExpired(exchange);
+  audit(flow, exchange, { outcome: 'success', sessionId, ...facts });
+  sendRedirect(exchange, continueUrl);
+}
+
+async function takePending(flow: SignInFlow, exchange: Exchange, state: string) {
+  const name = signInCookieName(state);
+  const { publicUrl } = flow.config;
+  const taken = await flow.transactions.take(
+    state,
+    findCookie(publicUrl, readCookies(exchange.req.headers.cookie), name),
+  );
+  if (taken.ok) exchange.res.appendHeader('Set-Cookie', serializeCookie(publicUrl, name, '', 0));
+  return taken;
+}
+
+async function redeem(
+  flow: SignInFlow,
+  query: URLSearchParams,
+  pending: PendingSignIn,
+  sessionId: string,
+): Promise<Result<EntraPerson, EntraRefusal>> {
+  if (query.has('error')) return err(flow.entra.explainCallbackError(query));
+  const code = single(query, 'code');
+  if (code === undefined)
+    return err({ kind: 'invalid', description: 'Entra ID sent neither a code nor an error.' });
+  return flow.entra.finishSignIn({ code, secrets: pending.secrets, sessionId });
+}
+
+function principalOf(request: SignInRequest, person: EntraPerson, sessionId: string): Principal {
+  return { ...person, scopes: request.scopes, clientId: request.client.id, sessionId };
+}
+
+async function createSession(flow: SignInFlow, principal: Principal): Promise<void> {
+  const { scopes: _scopes, sessionId, ...rest } = principal;
+  const now = nowSeconds(flow.clock);
+  await flow.sessions.create({ ...rest, id: sessionId, createdAtSeconds: now, verifiedAtSeconds: now });
+}
+
+async function saveConsent(
+  flow: SignInFlow,
+  request: SignInRequest,
+  pending: PendingSignIn,
+  person: string,
+): Promise<void> {
+  if (!pending.approval.remember) return;
+  await flow.consents.save({
+    person,
+    clientId: request.client.id,
+    redirectUri: request.redirectUri,
+    resource: request.backend.resource,
+    scopes: request.scopes,
+    outcome: 'allowed',
+  });
+}
+
+async function rememberBrowser(flow: SignInFlow, exchange: Exchange, person: string): Promise<void> {
+  const { publicUrl } = flow.config;
+  const presented = findCookie(publicUrl, readCookies(exchange.req.headers.cookie), browserCookie);
+  const browserId = await flow.browsers.remember(presented, person);
+  exchange.res.appendHeader(
+    'Set-Cookie',
+    serializeCookie(publicUrl, browserCookie, browserId, BROWSER_LIFETIME_SECONDS),
+  );
+}
+
+/** A parameter that is there once; twice is an attempt to be read differently by two readers. */
+function single(query: URLSearchParams, name: string): string | undefined {
+  const values = query.getAll(name);
+  return values.length === 1 && values[0] !== '' ? values[0] : undefined;
+}
+
+function personFacts(person: EntraPerson) {
+  return { tenantId: person.tenantId, objectId: person.objectId };
+}
+
+function auditRefusal(flow: SignInFlow, exchange: Exchange, refusal: EntraRefusal): void {
+  audit(flow, exchange, {
+    outcome: refusal.kind === 'unavailable' || refusal.kind === 'operator' ? 'error' : 'denied',
+    reason: refusal.code === undefined ? refusal.kind : `AADSTS${refusal.code}`,
+    ...(refusal.correlationId === undefined ? {} : { entraCorrelationId: refusal.correlationId }),
+  });
+}
+
+function audit(
+  flow: SignInFlow,
+  exchange: Exchange,
+  facts: Omit<Parameters<SignInFlow['audit']['record']>[0], 'event' | 'correlationId' | 'ip'>,
+): void {
+  flow.audit.record({ event: 'callback', correlationId: exchange.id, ip: exchange.ip, ...facts });
+}

@@ -1,0 +1,36 @@
+import { ok } from '@valetkey/core/base/result';
+import { serializeCookie } from '../http/cookies.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { sendRedirect } from '../http/respond.ts';
+import type { SignInRequest } from '../oauth/interactions.ts';
+import { answerRefusal } from './refusals.ts';
+import type { PendingApproval, SignInFlow } from './sign-in-flow.ts';
+
+/**
+ * Sends the browser to Entra. The only place where a `state` and its cookie come into being, and it is reached
+ * only after approval: MCP security best practices demand that neither exists before (D62), and that both exist
+ * for every redirect to Entra, remembered consent or not (D63).
+ */
+export async function startEntra(
+  flow: SignInFlow,
+  exchange: Exchange,
+  request: SignInRequest,
+  approval: PendingApproval,
+): Promise<void> {
+  const started = await flow.transactions.begin(async (state) => {
+    const signIn = await flow.entra.startSignIn({
+      state,
+      ...(request.loginHint === undefined ? {} : { loginHint: request.loginHint }),
+    });
+    if (!signIn.ok) return signIn;
+    const { url, secrets } = signIn.value;
+    return ok({ url, details: { interactionId: request.id, secrets, approval } });
+  });
+  if (!started.ok) return answerRefusal(flow, exchange, request.id, started.error);
+  const { url, cookieName, cookieValue, lifetimeSeconds } = started.value;
+  exchange.res.appendHeader(
+    'Set-Cookie',
+    serializeCookie(flow.config.publicUrl, cookieName, cookieValue, lifetimeSeconds),
+  );
+  sendRedirect(exchange, url);
+}
