@@ -308,6 +308,7 @@ test.each([
     {
       ...plain,
       clientName: 'A'.repeat(300),
+      origin: { kind: 'verified', host: `${'v'.repeat(60)}.example` },
       redirectUri: `https://${'b'.repeat(60)}.example/${'c'.repeat(400)}`,
     },
   ],

@@ -111,10 +111,14 @@ function renderOrigin(origin: ClientOrigin): Html {
   return html`<span class="tag caution">Not verified</span>`;
 }
 
-/** No link for a client that nobody has checked: from this page it would look recommended. */
+/**
+ * An international host is shown in its `xn--` form. No link for a client that nobody has checked: from this page it
+ * would look recommended.
+ */
 function renderWebsite({ clientUri = '', origin }: ConsentView): Html {
-  const href = origin.kind === 'unverified' ? undefined : safeHref(clientUri);
-  if (href === undefined) return html`<span id="client-uri">${clientUri}</span>`;
+  const href = safeHref(clientUri);
+  if (href === undefined || origin.kind === 'unverified')
+    return html`<span id="client-uri">${href ?? clientUri}</span>`;
   return html`<a id="client-uri" href="${href}" target="_blank" rel="noopener noreferrer">${href}</a>`;
 }
 

@@ -33,7 +33,7 @@ dt{color:var(--soft);font-size:13px}
 dd{margin:0}
 dd code{display:block;margin-top:1px}
 @media (min-width:500px){dl>div{display:grid;grid-template-columns:116px 1fr;gap:0 12px}dt{grid-row:1/3;line-height:24px}dd{grid-column:2}}
-.tag{display:inline-block;margin-left:6px;padding:0 8px;border:1px solid currentColor;border-radius:99px;font-size:12px;font-weight:600;line-height:20px;white-space:nowrap}
+.tag{display:inline-block;margin-left:6px;padding:0 8px;border:1px solid currentColor;border-radius:11px;font-size:12px;font-weight:600;line-height:20px}
 .tag.good{color:var(--good)}
 .tag.caution{color:var(--caution)}
 .note{margin:20px 0 0;padding:12px 14px;border:1px solid var(--caution-line);border-radius:10px;background:var(--caution-ground);font-size:14.5px}
