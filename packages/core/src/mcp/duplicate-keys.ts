@@ -1,0 +1,115 @@
+/**
+ * Reads JSON text for two things `JSON.parse` hides: how deep it goes, and which keys occur twice.
+ *
+ * `{"method":"tools/list","method":"tools/call"}` is `tools/call` here, and may be `tools/list` in the backend's
+ * parser: policy would judge one message and the backend obey another. Some parsers (Go's encoding/json) also
+ * match keys without regard to case, with Unicode folding, so `Method` and `ſ` for `s` count as twins too.
+ *
+ * Only the objects that policy looks into are guarded: the message, `params`, `params._meta` and `params.ref`.
+ * What stands in a tool's arguments is the tool's affair.
+ */
+export type ScanFault = 'too-deep' | 'duplicate-key';
+
+type Level = 'root' | 'batch' | 'message' | 'params' | 'inside-params' | 'free';
+
+interface Frame {
+  readonly level: Level;
+  /** Folded keys seen so far; only in a guarded object. */
+  readonly keys?: Set<string>;
+  /** The key whose value is being read, folded. */
+  key: string;
+  expectsKey: boolean;
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const comma = 0x2c;
+const colon = 0x3a;
+
+/**
+ * @param text valid JSON; the scan relies on `JSON.parse` having accepted it. One pass, linear.
+ * @param maxDepth nested objects and arrays allowed, the outermost being 1.
+ */
+export function scanJson(text: string, maxDepth: number): ScanFault | undefined {
+  const stack: Frame[] = [{ level: 'root', key: '', expectsKey: false }];
+  let frame = stack[0] as Frame;
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text.charCodeAt(at)) {
+      case quote: {
+        const end = endOfString(text, at);
+        if (frame.expectsKey && frame.keys !== undefined) {
+          frame.key = fold(text.slice(at, end + 1));
+          if (frame.keys.has(frame.key)) return 'duplicate-key';
+          frame.keys.add(frame.key);
+        }
+        at = end;
+        break;
+      }
+      case openBrace:
+      case openBracket:
+        if (stack.length > maxDepth) return 'too-deep';
+        frame = openFrame(frame, text.charCodeAt(at) === openBrace);
+        stack.push(frame);
+        break;
+      case closeBrace:
+      case closeBracket:
+        stack.pop();
+        frame = stack.at(-1) ?? frame;
+        break;
+      case comma:
+        frame.expectsKey = frame.keys !== undefined;
+        break;
+      case colon:
+        frame.expectsKey = false;
+        break;
+      default:
+    }
+  }
+  return undefined;
+}
+
+function openFrame(parent: Frame, isObject: boolean): Frame {
+  const level = levelInside(parent, isObject);
+  const isGuarded = isObject && level !== 'free';
+  return isGuarded
+    ? { level, keys: new Set(), key: '', expectsKey: true }
+    : { level, key: '', expectsKey: false };
+}
+
+function levelInside(parent: Frame, isObject: boolean): Level {
+  switch (parent.level) {
+    case 'root':
+      return isObject ? 'message' : 'batch';
+    case 'batch':
+      return isObject ? 'message' : 'free';
+    case 'message':
+      return isObject && parent.key === 'params' ? 'params' : 'free';
+    case 'params':
+      return isObject && (parent.key === '_meta' || parent.key === 'ref') ? 'inside-params' : 'free';
+    case 'inside-params':
+    case 'free':
+    default:
+      return 'free';
+  }
+}
+
+/** Index of the closing quote. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === quote) return at;
+    at += code === backslash ? 2 : 1;
+  }
+  return at;
+}
+
+/** Upper then lower case, because single-step mappings miss `ſ` (to `S`) or the Kelvin sign (to `k`). */
+function fold(literal: string): string {
+  const key = literal.includes('\\') ? String(JSON.parse(literal)) : literal.slice(1, -1);
+  return key.toUpperCase().toLowerCase();
+}

@@ -1,0 +1,189 @@
+/**
+ * Room `mcp`: what an MCP message is and asks for: the JSON-RPC envelope, the operation, the protocol era, and
+ * whether headers and body agree. Knows no person and no policy, and sends nothing.
+ */
+import { err, ok, type Result } from '../base/result.ts';
+import { scanJson } from './duplicate-keys.ts';
+import { type JsonRpcFault, type JsonRpcId, jsonRpcCodes } from './errors.ts';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export interface JsonRpcRequest {
+  readonly jsonrpc: '2.0';
+  readonly id: JsonRpcId;
+  readonly method: string;
+  readonly params?: JsonObject;
+}
+
+export interface JsonRpcNotification {
+  readonly jsonrpc: '2.0';
+  readonly method: string;
+  readonly params?: JsonObject;
+}
+
+/** An answer of the client to a request of the server (legacy eras only): `result` or `error`, never both. */
+export interface JsonRpcResponse {
+  readonly jsonrpc: '2.0';
+  readonly id?: JsonRpcId | null;
+  readonly result?: JsonObject;
+  readonly error?: JsonObject;
+}
+
+export type JsonRpcMessage = JsonRpcRequest | JsonRpcNotification | JsonRpcResponse;
+
+export interface JsonRpcBody {
+  readonly messages: readonly JsonRpcMessage[];
+  /** The body was an array, be it of one message (MCP 2025-03-26 only). */
+  readonly isBatch: boolean;
+}
+
+export interface JsonRpcLimits {
+  /** Nested objects and arrays, the outermost being 1. */
+  readonly maxDepth: number;
+  /** Messages in one batch. */
+  readonly maxBatchMessages: number;
+}
+
+export const defaultJsonRpcLimits: JsonRpcLimits = { maxDepth: 64, maxBatchMessages: 50 };
+
+/**
+ * Reads the body of an MCP POST.
+ *
+ * Refuses whatever two parsers could read in two ways, because policy judges our reading and the backend obeys its
+ * own: bytes that are not UTF-8, a byte order mark, keys that occur twice (see `scanJson`), a message that is both
+ * request and response. The size of the body is the HTTP room's business.
+ *
+ * @returns the messages, or a fault for HTTP 400. Nothing of the body is repeated in it except the request's id.
+ */
+export function parseJsonRpcBody(
+  body: Uint8Array | string,
+  limits: JsonRpcLimits = defaultJsonRpcLimits,
+): Result<JsonRpcBody, JsonRpcFault> {
+  const text = typeof body === 'string' ? body : decodeUtf8(body);
+  const json = text === undefined ? undefined : parseJson(text);
+  if (text === undefined || json === undefined) {
+    return refuse('unreadable', jsonRpcCodes.parseError, 'the body is not JSON in UTF-8');
+  }
+  const scanFault = scanJson(text, limits.maxDepth);
+  if (scanFault === 'too-deep') {
+    return refuse('too-deep', jsonRpcCodes.invalidRequest, `more than ${limits.maxDepth} nested levels`);
+  }
+  if (scanFault === 'duplicate-key') {
+    return refuse('duplicate-key', jsonRpcCodes.invalidRequest, 'a key occurs twice in the message');
+  }
+  if (!Array.isArray(json.value)) return parseSingle(json.value);
+  return parseBatch(json.value, limits.maxBatchMessages);
+}
+
+/** Whether the message asks for something and waits for the answer. */
+export function isRequest(message: JsonRpcMessage): message is JsonRpcRequest {
+  return 'method' in message && 'id' in message;
+}
+
+/** Whether the message is an answer to the server. */
+export function isResponse(message: JsonRpcMessage): message is JsonRpcResponse {
+  return !('method' in message);
+}
+
+function parseSingle(value: unknown): Result<JsonRpcBody, JsonRpcFault> {
+  const fault = findFault(value);
+  if (fault !== undefined) return refuse('invalid-message', jsonRpcCodes.invalidRequest, fault, idOf(value));
+  return ok({ messages: [value as JsonRpcMessage], isBatch: false });
+}
+
+function parseBatch(values: readonly unknown[], maxMessages: number): Result<JsonRpcBody, JsonRpcFault> {
+  if (values.length === 0) return refuse('invalid-message', jsonRpcCodes.invalidRequest, 'an empty batch');
+  if (values.length > maxMessages) {
+    return refuse(
+      'batch-too-large',
+      jsonRpcCodes.invalidRequest,
+      `more than ${maxMessages} messages in a batch`,
+    );
+  }
+  for (const [index, value] of values.entries()) {
+    const fault = findFault(value);
+    if (fault !== undefined) {
+      return refuse(
+        'invalid-message',
+        jsonRpcCodes.invalidRequest,
+        `message ${index} of the batch: ${fault}`,
+      );
+    }
+  }
+  return ok({ messages: values as readonly JsonRpcMessage[], isBatch: true });
+}
+
+/** What keeps the value from being a message of JSON-RPC 2.0 as MCP narrows it; undefined for a good one. */
+function findFault(value: unknown): string | undefined {
+  if (!isJsonObject(value)) return 'expected an object';
+  if (own(value, 'jsonrpc') !== '2.0') return '`jsonrpc` must be "2.0"';
+  return Object.hasOwn(value, 'method') ? findCallFault(value) : findResponseFault(value);
+}
+
+function findCallFault(value: JsonObject): string | undefined {
+  const method = own(value, 'method');
+  if (typeof method !== 'string' || method === '') return '`method` must be text';
+  if (Object.hasOwn(value, 'result') || Object.hasOwn(value, 'error')) return 'both a request and a response';
+  if (Object.hasOwn(value, 'id') && !isId(own(value, 'id'))) return '`id` must be text or a whole number';
+  if (Object.hasOwn(value, 'params') && !isJsonObject(own(value, 'params')))
+    return '`params` must be an object';
+  return undefined;
+}
+
+function findResponseFault(value: JsonObject): string | undefined {
+  const [result, error, id] = [own(value, 'result'), own(value, 'error'), own(value, 'id')];
+  if (Object.hasOwn(value, 'result') === Object.hasOwn(value, 'error')) {
+    return 'expected `method`, or either `result` or `error`';
+  }
+  if (Object.hasOwn(value, 'result')) {
+    if (!isJsonObject(result)) return '`result` must be an object';
+    return isId(id) ? undefined : '`id` must be text or a whole number';
+  }
+  if (!isJsonObject(error)) return '`error` must be an object';
+  return id === undefined || id === null || isId(id) ? undefined : '`id` must be text or a whole number';
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    // With `ignoreBOM` the mark stays in the text, where JSON.parse refuses it.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseJson(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    // The engine's message quotes the body, so it goes no further.
+    return undefined;
+  }
+}
+
+/** Whole and exact: a number that our parser rounds would come back as another id. */
+function isId(value: unknown): value is JsonRpcId {
+  return typeof value === 'string' || Number.isSafeInteger(value);
+}
+
+function idOf(value: unknown): JsonRpcId | null {
+  const id = isJsonObject(value) ? own(value, 'id') : undefined;
+  return isId(id) ? id : null;
+}
+
+function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function own(value: JsonObject, key: string): unknown {
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+function refuse(
+  kind: JsonRpcFault['kind'],
+  code: number,
+  message: string,
+  id: JsonRpcId | null = null,
+): { readonly ok: false; readonly error: JsonRpcFault } {
+  return err({ kind, code, message, id });
+}
