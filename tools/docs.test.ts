@@ -10,7 +10,7 @@ test('A60: commands are read from sh and console blocks only', () => {
     '  --port 0',
     '```',
     '```console',
-    '$ npm test',
+    '$ npm test   # all of it',
     '12 passed',
     '```',
     '```json',

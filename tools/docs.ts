@@ -22,7 +22,7 @@ export function parseCommands(markdown: string): string[] {
       .filter((line) =>
         language === 'console' ? line.startsWith('$ ') : line !== '' && !line.startsWith('#'),
       )
-      .map((line) => line.replace(/^\$ /, '')),
+      .map((line) => line.replace(/^\$ /, '').replace(/\s+#.*$/, '')),
   );
 }
 

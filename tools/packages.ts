@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { readText, root } from './sources.ts';
+import { isTestFile, readText, root } from './sources.ts';
 import { finish } from './verdict.ts';
 
 interface Manifest {
@@ -49,7 +49,7 @@ function checkPacked(folder: string, files: readonly string[]): string[] {
   const isExpected = /^(dist\/.+|README\.md|LICENSE|package\.json)$/;
   for (const file of files) {
     if (!isExpected.test(file)) faults.push(`would ship ${file}`);
-    if (/\.(test|suite)\./.test(file)) faults.push(`would ship the test ${file}`);
+    if (isTestFile(file)) faults.push(`would ship the test ${file}`);
   }
   if (!files.some((file) => file.startsWith('dist/'))) faults.push('has no dist: npm run build');
   return faults.map((fault) => `${folder}: ${fault}`);

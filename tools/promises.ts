@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Expression, parseSync, type PrivateIdentifier, type Super, Visitor } from 'oxc-parser';
 import { abilities, advisories, mistakes, type Promised } from './promises.table.ts';
-import { listFiles, readText, root } from './sources.ts';
+import { isTestFile, listFiles, readText, root } from './sources.ts';
 import { finish } from './verdict.ts';
 
 interface Title {
@@ -50,7 +50,7 @@ export function citedIds(title: string): string[] {
 
 function readTitles(): Title[] {
   return listFiles()
-    .filter((path) => /^(packages|examples|test)\/.*\.(test|suite)\.ts$/.test(path))
+    .filter((path) => /^(packages|examples|test)\//.test(path) && isTestFile(path))
     .flatMap((path) => parseTitles(path, readText(path)).map((title) => ({ path, title })));
 }
 

@@ -15,6 +15,7 @@ const contracts = ['gateway/world.ts', 'gateway/config', 'gateway/store', 'gatew
 const services = [...contracts, 'gateway/entra', 'gateway/session'];
 const claims = 'gateway/enforce/access-token.ts';
 const edges = ['gateway/oauth', 'gateway/consent', 'gateway/enforce', 'gateway/proxy', 'gateway/admin'];
+const joints = ['gateway/sign-in', 'gateway/mcp-endpoint.ts'];
 
 export const rooms: Readonly<Record<string, Room>> = {
   'core/base': {
@@ -95,13 +96,22 @@ export const rooms: Readonly<Record<string, Room>> = {
     may: [...domain, ...services],
   },
   'gateway/admin': { purpose: 'the JSON API of the console', may: [...domain, ...services] },
+  'gateway/sign-in': {
+    purpose:
+      'the way of a person from the authorization request to the redirect back: joins oauth, consent and entra',
+    may: [...domain, ...services, 'gateway/oauth', 'gateway/consent', claims],
+  },
   'gateway/mcp-endpoint.ts': {
     purpose: 'the way of one MCP request through enforce and proxy',
     may: [...domain, ...services, ...edges],
   },
+  'gateway/routes.ts': {
+    purpose: 'every address of the gateway in one table',
+    may: [...domain, ...services, ...edges, ...joints],
+  },
   'gateway/gateway.ts': {
-    purpose: 'the composition root: every route in one table',
-    may: [...domain, ...services, ...edges, claims, 'gateway/mcp-endpoint.ts'],
+    purpose: 'the composition root: opens every room once',
+    may: [...domain, ...services, ...edges, ...joints, claims, 'gateway/routes.ts'],
   },
 
   emulator: { purpose: 'a local Entra ID; shares no code with the rest, so no misreading can hide', may: [] },
@@ -109,6 +119,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     purpose: 'the `valetkey` command: arguments in, the other packages out',
     may: [
       ...domain,
+      'gateway/http',
       'gateway/gateway.ts',
       'gateway/world.ts',
       'gateway/config',

@@ -8,7 +8,7 @@ import { isBuiltin } from 'node:module';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { homes, pureBuiltins, rooms, wayOfARequest } from './rooms.table.ts';
-import { type Import, listFiles, parseImports, readText, root } from './sources.ts';
+import { type Import, isTestFile, listFiles, parseImports, readText, root } from './sources.ts';
 import { finish } from './verdict.ts';
 
 interface Manifest {
@@ -47,7 +47,7 @@ export function readHouse(at: string = root): House {
     .map((path) => ({
       path,
       room: findRoom(path),
-      isTest: /\.(test|suite)\.ts$/.test(path) || /^(test|bench)\//.test(path),
+      isTest: isTestFile(path) || /^(test|bench)\//.test(path),
       text: readText(path, at),
     }));
   const manifests = new Map<string, Manifest>();
@@ -116,7 +116,7 @@ function resolveOwn(
 function checkRoom(from: Source, to: string): string | undefined {
   const target = findRoom(to);
   if (!target) return `imports ${to}, which is in no room of the table`;
-  if (/\.(test|suite)\.ts$/.test(to) && !from.isTest) return `imports the test file ${to}`;
+  if (isTestFile(to) && !from.isTest) return `imports the test file ${to}`;
   const may = rooms[from.room ?? '']?.may ?? [];
   if (from.isTest || target === from.room || may === 'anything' || may.includes(target)) return undefined;
   return `room ${from.room} may not import room ${target}`;

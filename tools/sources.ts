@@ -16,6 +16,11 @@ export function listFiles(at: string = root): string[] {
     .toSorted();
 }
 
+/** A test, a suite that tests share, or what they stand on: never part of a package. */
+export function isTestFile(path: string): boolean {
+  return /\.(test|suite|test-support)\.[cm]?[jt]s$/.test(path);
+}
+
 /** One import of a file: what it names, or undefined where the name is computed at run time. */
 export interface Import {
   readonly specifier: string | undefined;
