@@ -10,9 +10,12 @@ export interface TestBrowser {
 
 export function createBrowser(): TestBrowser {
   const cookies = new Map<string, string>();
-  const send = async (url: string, init: RequestInit = {}): Promise<Response> => {
+  const send = async (
+    url: string,
+    init: { method?: string; body?: URLSearchParams } = {},
+  ): Promise<Response> => {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
-    const response = await fetch(url, { ...init, redirect: 'manual', headers: { ...init.headers, cookie } });
+    const response = await fetch(url, { ...init, redirect: 'manual', headers: { cookie } });
     for (const line of response.headers.getSetCookie()) {
       const [name = '', value = ''] = (line.split(';')[0] ?? '').split('=');
       cookies.set(name, value);
@@ -48,5 +51,5 @@ export function readRedirect(response: Response): URL {
 
 /** An authorize URL on the http origin, where the test needs no trust. */
 export function authorizeUrl(emulator: Emulator, tenant: string, params: Record<string, string>): string {
-  return `${emulator.httpOrigin}/${tenant}/oauth2/v2.0/authorize?${new URLSearchParams(params)}`;
+  return `${emulator.httpOrigin}/${tenant}/oauth2/v2.0/authorize?${new URLSearchParams(params).toString()}`;
 }

@@ -48,30 +48,9 @@ export function handleMetadata(
 }
 
 const CLAIMS = [
-  ...[
-    'sub',
-    'iss',
-    'cloud_instance_name',
-    'cloud_instance_host_name',
-    'cloud_graph_host_name',
-    'msgraph_host',
-    'aud',
-    'exp',
-  ],
-  ...[
-    'iat',
-    'auth_time',
-    'acr',
-    'nonce',
-    'preferred_username',
-    'name',
-    'tid',
-    'ver',
-    'at_hash',
-    'c_hash',
-    'email',
-  ],
-];
+  'sub iss cloud_instance_name cloud_instance_host_name cloud_graph_host_name msgraph_host aud exp',
+  'iat auth_time acr nonce preferred_username name tid ver at_hash c_hash email',
+].flatMap((line) => line.split(' '));
 
 /** `common` and `organizations` name no issuer: the literal `{tenantid}` stands in its place, as Entra writes it. */
 function tenantName(directory: Directory, segment: string): { path: string; issuerName: string } {

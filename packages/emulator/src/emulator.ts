@@ -106,7 +106,8 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   for (const listener of [plain, secure]) {
     listener.serve(async (request) => {
       const reply = await answer(realm, request, wait);
-      options.log?.(log.add(request, reply.status, nowMs()));
+      const entry = log.add(request, reply.status, nowMs());
+      options.log?.(entry);
       return reply;
     });
   }

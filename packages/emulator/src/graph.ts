@@ -16,18 +16,9 @@ interface Caller {
 type Admission = { readonly caller: Caller } | { readonly refusal: Reply };
 
 const DEFAULT_PROPERTIES = [
-  ...[
-    'businessPhones',
-    'displayName',
-    'givenName',
-    'id',
-    'jobTitle',
-    'mail',
-    'mobilePhone',
-    'officeLocation',
-  ],
-  ...['preferredLanguage', 'surname', 'userPrincipalName'],
-];
+  'businessPhones displayName givenName id jobTitle mail mobilePhone officeLocation',
+  'preferredLanguage surname userPrincipalName',
+].flatMap((line) => line.split(' '));
 
 export async function handleMe(realm: Realm, request: EmulatorRequest): Promise<Reply> {
   const admission = await admit(realm, request, ['User.Read']);

@@ -57,10 +57,13 @@ async function signIn(client: ConfidentialClientApplication, username: string, s
   const redirect = readRedirect(await createBrowser().signIn(url, username));
   expect(redirect.searchParams.get('state')).toBe('the-state');
   const code = redirect.searchParams.get('code') ?? '';
-  return client.acquireTokenByCode(
-    { code, scopes, redirectUri: REDIRECT, codeVerifier: verifier },
-    { code, nonce: 'the-nonce' },
-  );
+  return client.acquireTokenByCode({
+    code,
+    scopes,
+    redirectUri: REDIRECT,
+    codeVerifier: verifier,
+    nonce: 'the-nonce',
+  });
 }
 
 test('MSAL signs a reader in by code, and its id token verifies against the published keys', async () => {

@@ -11,10 +11,18 @@ export interface RequestLogEntry {
   readonly correlationId: string;
 }
 
-const SECRET_PARAMETERS = [
-  ...['client_secret', 'client_assertion', 'assertion', 'code', 'code_verifier', 'refresh_token', 'passwd'],
-  ...['ctx', 'id_token_hint', 'device_code'],
-];
+const SECRET_PARAMETERS: ReadonlySet<string> = new Set([
+  'client_secret',
+  'client_assertion',
+  'assertion',
+  'code',
+  'code_verifier',
+  'refresh_token',
+  'passwd',
+  'ctx',
+  'id_token_hint',
+  'device_code',
+]);
 const MAX_ENTRIES = 5_000;
 
 export interface RequestLog {
@@ -49,6 +57,6 @@ export function createRequestLog(): RequestLog {
 
 function redact(params: URLSearchParams): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    [...params].map(([name, value]) => [name, SECRET_PARAMETERS.includes(name) ? '[secret]' : value]),
+    [...params].map(([name, value]) => [name, SECRET_PARAMETERS.has(name) ? '[secret]' : value]),
   );
 }
