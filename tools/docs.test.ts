@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkDecisions, parseDependencies } from './decisions.ts';
-import { checkCommands, checkLinks, checkPaths, checkTraces, parseCommands } from './docs.ts';
+import { checkCommands, checkLinks, checkPaths, checkThreats, checkTraces, parseCommands } from './docs.ts';
 
 test('A60: commands are read from sh and console blocks only', () => {
   const markdown = [
@@ -51,6 +51,11 @@ test('paths of one machine and registry addresses are found', () => {
   expect(checkTraces('a', `see /${home}/me/valetkey`)).toHaveLength(1);
   expect(checkTraces('a', `"resolved": "https://${host}.example.com/x.tgz"`)).toHaveLength(1);
   expect(checkTraces('a', 'https://example.com/home/me and src/work/x.ts')).toEqual([]);
+});
+
+test('a threat without a test is found', () => {
+  const table = '| threat | control | held by |\n|---|---|---|\n| a | b | `x.test.ts` |\n| c | d | trust |\n';
+  expect(checkThreats('t.md', table)).toEqual(['t.md: no test holds "c"']);
 });
 
 const page = (line: string) => `# T\n\n${line}\n\n## Why\n\n## Instead of\n\n## Cost\n\n## Look again when\n`;

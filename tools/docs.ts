@@ -86,6 +86,14 @@ export function checkPaths(path: string, markdown: string, isThere: (path: strin
   );
 }
 
+/** Rows of docs/threats.md that name no test: a control that nothing would miss. */
+export function checkThreats(path: string, markdown: string): string[] {
+  const rows = markdown.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| threat |'));
+  return rows
+    .filter((row) => !/`[^`]+\.test\.ts`/.test(row))
+    .map((row) => `${path}: no test holds "${row.split('|')[1]?.trim()}"`);
+}
+
 const machinePath = /(?<![\w.:/-])\/(?:home|root|Users|work|private\/tmp)\/[\w.-]+/;
 const registry = /https?:\/\/[^\s"'`)]*(?:registry\.|npmjs\.org|verdaccio|artifactory|nexus)/;
 
@@ -114,6 +122,7 @@ if (import.meta.main) {
       ...checkLinks(path, text, read),
       ...checkPaths(path, text, isThere),
     ]),
+    ...checkThreats('docs/threats.md', documents.get('docs/threats.md') ?? ''),
     ...files.filter(isText).flatMap((path) => checkTraces(path, readText(path))),
   ]);
 }
