@@ -1,0 +1,73 @@
+/** The sinks: standard output, a file, memory. */
+import { mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Writable } from 'node:stream';
+import type { Config } from '../config/config.ts';
+import type { AuditRecord, AuditSink } from './sink.ts';
+import { createLineSink, type LineSinkOptions } from './line-sink.ts';
+
+export type SinkSurroundings = Pick<LineSinkOptions, 'clock' | 'log' | 'maxQueued' | 'pause'>;
+
+/** The sinks that the configuration asks for. */
+export function openSinks(
+  audit: Config['audit'],
+  surroundings: SinkSurroundings,
+  stdout: Writable = process.stdout,
+): AuditSink[] {
+  return [
+    ...(audit.stdout ? [createStreamSink(stdout, surroundings)] : []),
+    ...(audit.file === undefined ? [] : [createFileSink(audit.file, surroundings)]),
+  ];
+}
+
+/** One JSON line per record. The stream stays open: it is not ours to end. */
+export function createStreamSink(stream: Writable, surroundings: SinkSurroundings): AuditSink {
+  // Without a listener, a reader that went away (EPIPE) would end the process; the write's callback tells us too.
+  const ignore = (): void => undefined;
+  stream.on('error', ignore);
+  const sink = createLineSink({
+    ...surroundings,
+    name: 'audit stream',
+    write: (lines) =>
+      new Promise((resolve, reject) => {
+        stream.write(lines, (fault) => (fault ? reject(fault) : resolve()));
+      }),
+  });
+  return {
+    ...sink,
+    close: async () => {
+      await sink.close();
+      stream.off('error', ignore);
+    },
+  };
+}
+
+/**
+ * Appends to a file that only the gateway's account can read. Opened anew for each batch, so a file that was
+ * rotated away, deleted or on a volume that came back is simply made again.
+ */
+export function createFileSink(path: string, surroundings: SinkSurroundings): AuditSink {
+  return createLineSink({
+    ...surroundings,
+    name: 'audit file',
+    write: async (lines) => {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      const file = await open(path, 'a', 0o600);
+      try {
+        await file.appendFile(lines);
+      } finally {
+        await file.close();
+      }
+    },
+  });
+}
+
+/** For tests: everything stays readable in `records`. */
+export function createMemorySink(): AuditSink & { readonly records: readonly AuditRecord[] } {
+  const records: AuditRecord[] = [];
+  return {
+    records,
+    write: (record) => void records.push(record),
+    close: async () => undefined,
+  };
+}
