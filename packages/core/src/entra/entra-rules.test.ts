@@ -43,7 +43,7 @@ test('authority and discovery of a tenant', () => {
 });
 
 test.each(['common', 'organizations', 'contoso.com', '', '../evil', `${tid}/x`, `${tid}\n`, `{${tid}}`])(
-  'A2: %j is no tenant id',
+  '%j is no tenant id',
   (text) => {
     expect(isGuid(text)).toBe(false);
     expect(findTenantId(text)).toBeUndefined();

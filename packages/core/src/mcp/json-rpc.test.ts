@@ -68,7 +68,7 @@ test.each([
     '[{"jsonrpc":"2.0","id":1,"method":"m"},{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}]',
   ],
   ['in a response', '{"jsonrpc":"2.0","id":1,"result":{},"result":{}}'],
-])('A24 D39: a key that occurs twice is refused: %s', (_name, body) => {
+])('A24: a key that occurs twice is refused: %s', (_name, body) => {
   expect(() => JSON.parse(body)).not.toThrow();
   expect(kindOf(body)).toBe('duplicate-key');
 });

@@ -37,7 +37,7 @@ test.each([
   ['modern, absent', {}, 'modern', { cacheScope: 'private' }],
   ['legacy, public', { cacheScope: 'public' }, 'legacy', { cacheScope: 'private' }],
   ['legacy, odd', { cacheScope: null }, 'legacy', { cacheScope: 'private' }],
-] as const)('A27: a list is private to its caller: %s', (_name, extra, era, expected) => {
+] as const)('A24: a list is private to its caller: %s', (_name, extra, era, expected) => {
   const tools = [{ name: 'get' }];
   expect(filterListResult(answer({ tools, ...extra }), mayRead, era)).toEqual(answer({ tools, ...expected }));
 });

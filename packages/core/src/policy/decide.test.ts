@@ -160,7 +160,7 @@ test('CVE-2026-8719 A24: a tool is visible by role; one that lacks a scope only 
   expect(policy.isToolVisible(caller(), 'free')).toBe(false);
 });
 
-test('A27: cached decisions are those of an uncached policy, for any mix of callers', () => {
+test('A24: cached decisions are those of an uncached policy, for any mix of callers', () => {
   const some = (names: string[]) => fc.array(fc.constantFrom(...names), { maxLength: 6 });
   const operations = [list, ...[...Object.keys(rules.tools), 'x,1', '1|0'].map(call)];
   fc.assert(
