@@ -1,7 +1,11 @@
-import { PassThrough } from 'node:stream';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { findField, parseForm, parseJson, readBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
+import { closeGracefully, createHttpServer, listen } from './server.ts';
 
 function openBody(headers: Record<string, string> = {}) {
   const req = Object.assign(new PassThrough(), { headers, complete: false });
@@ -9,7 +13,7 @@ function openBody(headers: Record<string, string> = {}) {
   return { req, res, exchange: { req, res } as unknown as Exchange };
 }
 
-const bytes = (text: string) => new TextEncoder().encode(text);
+const bytes = (content: string) => new TextEncoder().encode(content);
 
 test('a body within the limit is read whole', async () => {
   const { req, exchange } = openBody();
@@ -29,6 +33,27 @@ test('a body over the limit is refused as it arrives, and the connection will cl
 test('an announced size over the limit is refused without reading', async () => {
   const { exchange } = openBody({ 'content-length': '7' });
   expect(await readBody(exchange, 6)).toEqual({ ok: false, error: 'too-large' });
+});
+
+test('a client that sends too much without saying so still reads the answer', async () => {
+  const server = createHttpServer(
+    (req, res) => {
+      const answer = async () => {
+        const body = await readBody({ req, res } as unknown as Exchange, 1000);
+        res.writeHead(body.ok ? 200 : 413).end(body.ok ? 'read' : body.error);
+      };
+      void answer();
+    },
+    { requestTimeoutMs: 5000 },
+  );
+  const { port } = await listen(server, '127.0.0.1', 0);
+  const parts = Array.from({ length: 64 }, () => new Uint8Array(16_384));
+  const req = request({ host: '127.0.0.1', port, method: 'POST' });
+  Readable.from(parts).pipe(req);
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  expect([res.statusCode, res.headers.connection, await text(res)]).toEqual([413, 'close', 'too-large']);
+  req.on('error', () => {}).destroy();
+  await closeGracefully(server);
 });
 
 test('a client that goes away is told apart from one that is slow', async () => {

@@ -33,7 +33,9 @@ export function readBody(
       clearTimeout(timer);
       req.off('data', onData).off('end', onEnd).off('close', onAbort).off('error', onAbort);
       if (!result.ok) {
-        req.on('error', () => {}).pause();
+        // Read on, into nothing, until the answer is out: closing on unread bytes resets the connection, and the
+        // client would never see why. Keeping nothing costs nothing, and the server's request timeout ends it.
+        req.on('error', () => {}).resume();
         res.shouldKeepAlive = false;
       }
       resolve(result);

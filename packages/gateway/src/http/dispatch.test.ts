@@ -291,9 +291,10 @@ test('a fault after half an answer breaks the connection, and the server lives o
   expect((await send('GET', '/meta')).status).toBe(200);
 });
 
-test('an announced body that is too large is refused unread', async () => {
+test('an announced body that is too large is refused unread, and the connection ends', async () => {
   const send = await open();
-  expect((await send('POST', '/token', { 'content-length': '1001' })).status).toBe(413);
+  const answer = await send('POST', '/token', { 'content-length': '1001' });
+  expect([answer.status, answer.headers.connection]).toEqual([413, 'close']);
 });
 
 test('D65 D53: pages cannot be framed, and their policy has no form-action', async () => {

@@ -55,16 +55,17 @@ export function createRouter(
   const notFound: Handler = options.notFound ?? ((exchange) => sendRefusal(exchange, refusals.notFound));
 
   return (req, res) => {
-    const exchange = openExchange(req, res, options);
-    dispatch(exchange).catch((fault: unknown) => answerFault(exchange, fault, options.log));
+    const target = checkRequestTarget(req.url ?? '');
+    const path = target.ok ? target.value.path : undefined;
+    // A refused target never becomes a URL: `//evil.example` would be one of another host.
+    const exchange = openExchange(req, res, path === undefined ? '/' : (req.url ?? '/'), options);
+    dispatch(exchange, path).catch((fault: unknown) => answerFault(exchange, fault, options.log));
   };
 
-  async function dispatch(exchange: Exchange): Promise<void> {
+  /** @param path as received, so that a route matches bytes and not what a parser made of them. */
+  async function dispatch(exchange: Exchange, path: string | undefined): Promise<void> {
     const { req, res } = exchange;
-    const target = checkRequestTarget(req.url ?? '');
-    if (!target.ok) return sendRefusal(exchange, refusals.badTarget);
-
-    const { path } = target.value;
+    if (path === undefined) return sendRefusal(exchange, refusals.badTarget);
     const rows = findRows(path);
     const row = findMethod(rows, exchange.method);
     const cors = (row ?? rows[0])?.cors ?? 'none';
@@ -82,7 +83,7 @@ export function createRouter(
       withdrawCors(res);
       return sendRefusal(exchange, refusals.foreignOrigin);
     }
-    const refused = checkSize(row, req) ?? checkRate(row, exchange);
+    const refused = checkSize(row, exchange) ?? checkRate(row, exchange);
     if (refused !== undefined) return sendRefusal(exchange, refused);
     await row.handler(exchange);
   }
@@ -102,12 +103,15 @@ export function createRouter(
   }
 }
 
-function openExchange(req: IncomingMessage, res: ServerResponse, options: RouterOptions): Exchange {
+function openExchange(
+  req: IncomingMessage,
+  res: ServerResponse,
+  target: string,
+  options: RouterOptions,
+): Exchange {
   const id = randomId(options.random, 16);
   res.setHeader('X-Request-Id', id);
-  const target = checkRequestTarget(req.url ?? '');
-  // A refused target never becomes a URL: `//evil.example` would be one of another host.
-  const url = new URL(target.ok ? (req.url ?? '/') : '/', options.publicUrl);
+  const url = new URL(target, options.publicUrl);
   return { id, method: (req.method ?? 'GET').toUpperCase(), url, ip: options.clientIp(req), req, res };
 }
 
@@ -126,11 +130,12 @@ function isOriginChecked(row: Route, method: string): boolean {
  * An announced size that is too large is refused before a byte of it is read. Not for MCP rows: there the bearer
  * check comes first (401 before 413), and the handler reads the body with the same limit.
  */
-function checkSize(row: Route, req: IncomingMessage): Refusal | undefined {
+function checkSize(row: Route, { req, res }: Exchange): Refusal | undefined {
   const announced = Number(req.headers['content-length'] ?? 0);
-  return row.cors !== 'mcp' && row.maxBodyBytes > 0 && announced > row.maxBodyBytes
-    ? refusals.tooLarge
-    : undefined;
+  if (row.cors === 'mcp' || row.maxBodyBytes === 0 || announced <= row.maxBodyBytes) return undefined;
+  // Else Node would read the rest to keep the connection.
+  res.shouldKeepAlive = false;
+  return refusals.tooLarge;
 }
 
 /** A fault is ours: the log gets the cause, the caller gets the request id. */
