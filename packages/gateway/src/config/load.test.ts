@@ -282,6 +282,7 @@ const invalid: readonly [string, string, unknown][] = [
     withBackend({ path }),
   ]),
   ['a file upstream', 'backends.snippets.upstream', withBackend({ upstream: 'file:///etc/passwd' })],
+  ['an upstream with a tab', 'backends.snippets.upstream', withBackend({ upstream: 'http://h/\tmcp' })],
   ['a fragment upstream', 'backends.snippets.upstream', withBackend({ upstream: 'http://h/mcp#x' })],
   [
     'a hop-by-hop header',

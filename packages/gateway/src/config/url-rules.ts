@@ -1,12 +1,6 @@
 /** Rules for URLs in the configuration. None of their messages repeats what stands behind the origin. */
-import { isIPv4 } from 'node:net';
+import { isLoopbackHost, parseHttpUrl } from '@valetkey/core/base/url';
 import { type Complaint, complain } from './fault.ts';
-
-/** `localhost`, `127.0.0.0/8`, `[::1]`: what never leaves the machine (RFC 8252 §8.3 lists the same). */
-export function isLoopbackHost(hostname: string): boolean {
-  if (hostname === 'localhost' || hostname === '[::1]') return true;
-  return isIPv4(hostname) && hostname.startsWith('127.');
-}
 
 export function isLoopbackUrl(text: string): boolean {
   return isLoopbackHost(parseUrl(text)?.hostname ?? '');
@@ -53,8 +47,10 @@ export function checkUpstream(text: string): Complaint | undefined {
       'Remove the query; give the backend a `credential` with a header, such as x-functions-key, instead',
     );
   }
-  if (url.hash !== '' || text.includes('#')) return complain('has a fragment', 'Remove everything from # on');
-  return undefined;
+  const strict = parseHttpUrl(text);
+  return strict.ok
+    ? undefined
+    : complain(strict.error, 'Write it plainly, such as http://127.0.0.1:7071/mcp');
 }
 
 const scriptSchemes = new Set([
