@@ -3,7 +3,7 @@
  * a reference and an editor that accept what the gateway refuses. `json-schema.test.ts` finds a stale file.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { renderConfigJsonSchema } from '../packages/gateway/src/config/json-schema.ts';
+import { renderConfigJsonSchema } from '@valetkey/gateway/config/json-schema';
 
 const folder = new URL('../docs/reference/', import.meta.url);
 mkdirSync(folder, { recursive: true });
