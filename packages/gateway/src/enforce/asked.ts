@@ -1,0 +1,98 @@
+import { err, ok, type Result } from '@valetkey/core/base/result';
+import { checkBatchEra, type Era, eraOf } from '@valetkey/core/mcp/era';
+import { type JsonRpcFault, jsonRpcCodes } from '@valetkey/core/mcp/errors';
+import { checkHeaderAgreement } from '@valetkey/core/mcp/header-agreement';
+import {
+  isResponse,
+  type JsonRpcBody,
+  type JsonRpcMessage,
+  parseJsonRpcBody,
+} from '@valetkey/core/mcp/json-rpc';
+import { type Operation, operationOf } from '@valetkey/core/mcp/operation';
+import type { Limits } from '../config/config.ts';
+import { readBody } from '../http/body.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { mcpMethods, type Stop, stop } from './refusal.ts';
+
+/** What a request asks for, once it is known to be well-formed. Policy has not been asked yet. */
+export interface Asked {
+  /** Exactly what was judged; undefined for GET and DELETE. */
+  readonly bytes: Uint8Array | undefined;
+  readonly operations: readonly Operation[];
+  readonly isBatch: boolean;
+  readonly era: Era;
+}
+
+/**
+ * Reads what is asked: method, media type, body, JSON-RPC, era, agreement of headers and body, in this order.
+ *
+ * @returns why not, or `client_gone` when the client left while it was sending: there is nobody to answer.
+ */
+export async function readAsked(
+  exchange: Exchange,
+  limits: Pick<Limits, 'mcpBodyBytes' | 'requestTimeoutMs'>,
+): Promise<Result<Asked, Stop | 'client_gone'>> {
+  const { method, req } = exchange;
+  if (!mcpMethods.includes(method)) return stop({ kind: 'wrong_method' });
+  if (method !== 'POST') return ok(askedWithoutBody(method));
+  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = req.headers;
+  if (!/^application\/json *(;|$)/i.test(type) || encoding !== 'identity') {
+    return stop({ kind: 'wrong_media_type' });
+  }
+  const body = await readBody(exchange, limits.mcpBodyBytes, limits.requestTimeoutMs);
+  if (!body.ok) {
+    if (body.error === 'aborted') return err('client_gone');
+    return stop({ kind: body.error === 'timeout' ? 'body_too_slow' : 'body_too_large' });
+  }
+  const parsed = parseJsonRpcBody(body.value);
+  if (!parsed.ok) return stop({ kind: 'bad_message', fault: parsed.error }, parsed.error.kind);
+  const fault = findFault(exchange, parsed.value);
+  if (fault !== undefined) return stop({ kind: 'bad_message', fault }, fault.kind);
+  const { messages, isBatch } = parsed.value;
+  const [first] = messages;
+  const era =
+    first === undefined || isBatch ? 'legacy' : eraOf(first, header(exchange, 'mcp-protocol-version'));
+  return ok({ bytes: body.value, operations: messages.map(operationOf), isBatch, era });
+}
+
+/** The event stream and the end of a session, both of the legacy era: they ask for the backend as such. */
+function askedWithoutBody(method: string): Asked {
+  const operation: Operation = { method: `http ${method}`, kind: 'notification' };
+  return { bytes: undefined, operations: [operation], isBatch: false, era: 'legacy' };
+}
+
+function findFault(exchange: Exchange, body: JsonRpcBody): JsonRpcFault | undefined {
+  const batch = checkBatchEra(body);
+  if (!batch.ok) return batch.error;
+  const headers = {
+    protocolVersion: header(exchange, 'mcp-protocol-version'),
+    mcpMethod: header(exchange, 'mcp-method'),
+    mcpName: header(exchange, 'mcp-name'),
+  };
+  for (const message of body.messages) {
+    const agreement = checkHeaderAgreement(headers, message);
+    if (!agreement.ok) return agreement.error;
+    if (isDisguisedCall(message)) return disguised;
+  }
+  return undefined;
+}
+
+const disguised: JsonRpcFault = {
+  kind: 'invalid-message',
+  code: jsonRpcCodes.invalidRequest,
+  message: 'both a request and a response',
+  id: null,
+};
+
+/**
+ * `{"id":1,"result":{},"Method":"tools/call"}` is a response to us, and a call to a backend whose parser matches
+ * keys without regard to case, as Go's does.
+ */
+function isDisguisedCall(message: JsonRpcMessage): boolean {
+  return isResponse(message) && Object.keys(message).some((key) => key.toUpperCase() === 'METHOD');
+}
+
+/** A header sent twice arrives joined by a comma, and so agrees with no body. */
+function header({ req }: Exchange, name: string): string | undefined {
+  return [req.headers[name] ?? []].flat()[0];
+}

@@ -1,0 +1,166 @@
+/**
+ * The way of an MCP request, from the bearer token to the audit record. Here `enforce` and `proxy` meet, which do
+ * not know each other.
+ */
+import type { Clock } from '@valetkey/core/base/clock';
+import type { Era } from '@valetkey/core/mcp/era';
+import { filterListResult } from '@valetkey/core/mcp/list-result';
+import type { Operation } from '@valetkey/core/mcp/operation';
+import type { Policy } from '@valetkey/core/policy/decide';
+import type { Principal } from '@valetkey/core/policy/principal';
+import type { Logger } from 'pino';
+import type { Audit, AuditEvent } from './audit/event.ts';
+import type { BackendConfig, Limits } from './config/config.ts';
+import { type Asked, readAsked } from './enforce/asked.ts';
+import { authenticate } from './enforce/authenticate.ts';
+import { resourceMetadataUrl } from './enforce/challenge.ts';
+import { answerRefusal, type ChallengeContext, type Judged, type Refusal } from './enforce/refusal.ts';
+import type { TokenVerifier } from './enforce/verify-token.ts';
+import type { Exchange, Handler } from './http/exchange.ts';
+import { sendJson } from './http/respond.ts';
+import type { BackendProxy, Forwarded } from './proxy/forward.ts';
+import type { RewriteMessage } from './proxy/response-filter.ts';
+
+export interface McpEndpointOptions {
+  readonly backend: BackendConfig;
+  readonly verifier: TokenVerifier;
+  readonly policy: Policy;
+  readonly proxy: BackendProxy;
+  readonly audit: Audit;
+  readonly limits: Pick<Limits, 'mcpBodyBytes' | 'requestTimeoutMs'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/**
+ * The handler of one backend's MCP endpoint, for all methods: 401 comes before 405. Host, Origin and CORS are
+ * settled before it.
+ */
+export function createMcpEndpoint(options: McpEndpointOptions): Handler {
+  const { backend, verifier, policy, proxy, audit, limits, clock, log } = options;
+  const context = challengeContext(backend);
+  const hasToolRules = Object.keys(backend.rules.tools).length > 0;
+
+  return async (exchange) => {
+    const startedMs = clock.nowMs();
+    const record = (event: Event) => {
+      const durationMs = clock.nowMs() - startedMs;
+      const about = { correlationId: exchange.id, backend: backend.name, ip: exchange.ip, durationMs };
+      audit.record({ ...event, ...about });
+    };
+
+    const caller = await authenticate(exchange, verifier, backend.resource);
+    if (!caller.ok) {
+      const httpStatus = refuse(exchange, caller.error.refusal);
+      return record({ event: 'access.denied', outcome: 'denied', reason: caller.error.reason, httpStatus });
+    }
+    const principal = caller.value;
+    const who = auditedCaller(principal);
+
+    const asked = await readAsked(exchange, limits);
+    if (!asked.ok) {
+      if (asked.error === 'client_gone') return;
+      const httpStatus = refuse(exchange, asked.error.refusal);
+      return record({ event: 'mcp.call', outcome: 'error', ...who, reason: asked.error.reason, httpStatus });
+    }
+    const { operations, isBatch, era, bytes } = asked.value;
+
+    const judged = operations.map((operation) => ({
+      operation,
+      decision: policy.decide(principal, operation),
+    }));
+    if (judged.some(({ decision }) => !decision.allow)) {
+      const httpStatus = refuse(exchange, { kind: 'denied', judged, isBatch });
+      for (const denial of denials(judged)) record({ ...denial, ...who, httpStatus });
+      return;
+    }
+
+    const isFiltered = hasToolRules && mayListTools(exchange, asked.value);
+    const forwarded = await proxy.forward(exchange, {
+      principal,
+      body: bytes,
+      era,
+      ...(isFiltered ? { rewriteMessage: hideTools(policy, principal, era) } : {}),
+    });
+    const end = forwarded.ok
+      ? await endOf(forwarded.value, isLongLived(exchange, asked.value))
+      : ({ outcome: 'error', reason: forwarded.error } as const);
+    const id = operations.find((operation) => operation.id !== undefined)?.id;
+    const refused =
+      forwarded.ok || forwarded.error === 'client_gone'
+        ? {}
+        : { httpStatus: refuse(exchange, { kind: forwarded.error, id }) };
+    for (const operation of operations) {
+      record({ event: 'mcp.call', ...end, ...refused, ...who, ...auditedOperation(operation) });
+    }
+    log.debug({ requestId: exchange.id, backend: backend.name, ...end }, 'mcp request');
+  };
+
+  /** @returns the status that was sent. */
+  function refuse(exchange: Exchange, refusal: Refusal): number {
+    const { status, headers, body } = answerRefusal(refusal, context);
+    if (exchange.res.destroyed) return status;
+    for (const [name, value] of Object.entries(headers)) exchange.res.setHeader(name, value);
+    sendJson(exchange, status, body);
+    return status;
+  }
+}
+
+/** The part of an audit event that differs from one record of a request to the next. */
+type Event = Omit<AuditEvent, 'correlationId' | 'backend' | 'ip' | 'durationMs'>;
+
+function* denials(judged: readonly Judged[]): Generator<Event> {
+  for (const { operation, decision } of judged) {
+    if (decision.allow) continue;
+    yield {
+      event: 'access.denied',
+      outcome: 'denied',
+      reason: decision.reason,
+      ...auditedOperation(operation),
+    };
+  }
+}
+
+/** A GET can replay the answer to an earlier `tools/list` after a lost connection (`Last-Event-ID`). */
+function mayListTools({ method }: Exchange, { operations }: Asked): boolean {
+  return method === 'GET' || operations.some((operation) => operation.method === 'tools/list');
+}
+
+/** Takes the tools that this person may not call out of every list in an answer (A24). */
+function hideTools(policy: Policy, principal: Principal, era: Era): RewriteMessage {
+  const isVisible = (name: string) => policy.isToolVisible(principal, name);
+  return (message) => {
+    if (!Array.isArray(message)) return filterListResult(message, isVisible, era);
+    const filtered = message.map((each) => filterListResult(each, isVisible, era));
+    return filtered.every((each, index) => each === message[index]) ? message : filtered;
+  };
+}
+
+/** Streams that stay open for hours are recorded when they open, all else when it has ended. */
+function isLongLived({ method }: Exchange, { operations }: Asked): boolean {
+  return method === 'GET' || operations.some((operation) => operation.method === 'subscriptions/listen');
+}
+
+async function endOf({ status, ended }: Forwarded, isRecordedNow: boolean) {
+  const end = isRecordedNow ? 'complete' : await ended;
+  if (end !== 'complete') return { outcome: 'error', reason: end, httpStatus: status } as const;
+  return { outcome: status < 400 ? 'success' : 'error', httpStatus: status } as const;
+}
+
+function auditedCaller(principal: Principal) {
+  const { tenantId, objectId, clientId, sessionId } = principal;
+  return { tenantId, objectId, clientId, sessionId };
+}
+
+function auditedOperation({ method, name }: Operation) {
+  return { method: method === '' ? 'response' : method, ...(name === undefined ? {} : { target: name }) };
+}
+
+function challengeContext(backend: BackendConfig): ChallengeContext {
+  const needed = backend.rules.enter.scopes ?? [];
+  return {
+    resourceMetadataUrl: resourceMetadataUrl(new URL(backend.resource).origin, backend.path),
+    // What it takes to enter; where that is nothing, the backend's own scopes.
+    scopes: needed.length > 0 ? needed : backend.scopes.map(({ name }) => name),
+  };
+}
