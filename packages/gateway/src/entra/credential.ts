@@ -1,0 +1,153 @@
+/** How the gateway proves itself to Entra: a secret, a certificate, or a federated assertion without any secret. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { NodeAuthOptions } from '@azure/msal-node';
+import { AuthError, ManagedIdentityApplication } from '@azure/msal-node';
+import type { Clock } from '@valetkey/core/base/clock';
+import { nowSeconds } from '@valetkey/core/base/clock';
+import type { EntraCredential } from '../config/config.ts';
+import { createMsalNetwork } from './msal-network.ts';
+import type { Outbound } from './outbound.ts';
+
+/** The part of MSAL's configuration that authenticates the client. */
+export type ClientAuthentication = Pick<
+  NodeAuthOptions,
+  'clientSecret' | 'clientCertificate' | 'clientAssertion'
+>;
+
+/** The credential could not be produced; Entra was never asked. The message is for the operator. */
+export class CredentialFailed extends Error {
+  override readonly name = 'CredentialFailed';
+  readonly kind: 'operator' | 'unavailable';
+
+  constructor(kind: 'operator' | 'unavailable', message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+export interface CredentialOptions {
+  readonly credential: EntraCredential;
+  /** Audience of federated credentials in this cloud, such as `api://AzureADTokenExchange`. */
+  readonly tokenExchangeAudience: string;
+  readonly outbound: Outbound;
+  readonly clock: Clock;
+}
+
+/**
+ * Prepares the credential. Assertions are made when MSAL asks for one, so a rotated token file or an expired
+ * managed identity token needs no restart.
+ *
+ * @returns a function, called for each operation.
+ * @throws CredentialFailed when a certificate and its key do not fit together.
+ */
+export function openCredential(options: CredentialOptions): () => ClientAuthentication {
+  const { credential } = options;
+  if (credential.kind === 'secret') return () => ({ clientSecret: credential.secret.reveal() });
+  if (credential.kind === 'certificate') {
+    const clientCertificate = readCertificate(credential.certificatePem, credential.privateKeyPem.reveal());
+    return () => ({ clientCertificate });
+  }
+  const clientAssertion =
+    credential.kind === 'managedIdentity'
+      ? assertManagedIdentity(credential.clientId, options)
+      : () => readTokenFile(credential.tokenFile);
+  return () => ({ clientAssertion });
+}
+
+/**
+ * MSAL signs PS256 and names the certificate by `x5t#S256`; the chain goes along as `x5c`, which Entra needs for
+ * certificates trusted by subject name and issuer and ignores otherwise.
+ */
+function readCertificate(certificatePem: string, privateKey: string) {
+  const certificate = attempt(
+    'the certificate is not a PEM certificate',
+    () => new X509Certificate(certificatePem),
+  );
+  const key = attempt('the private key is not an unencrypted PEM key', () => createPrivateKey(privateKey));
+  if (key.asymmetricKeyType !== 'rsa') {
+    throw new CredentialFailed('operator', 'the private key is not RSA: Entra accepts only RSA certificates');
+  }
+  if (!certificate.checkPrivateKey(key)) {
+    throw new CredentialFailed('operator', 'the private key does not belong to the certificate');
+  }
+  return {
+    thumbprintSha256: certificate.fingerprint256.replaceAll(':', ''),
+    privateKey,
+    x5c: certificatePem,
+  };
+}
+
+/** OpenSSL's own message is dropped: it is of no use to the operator and its content is not ours to vouch for. */
+function attempt<Value>(failure: string, work: () => Value): Value {
+  try {
+    return work();
+  } catch {
+    throw new CredentialFailed('operator', failure);
+  }
+}
+
+/** AKS and others rotate the file about hourly, so it is read for each assertion. */
+async function readTokenFile(path: string): Promise<string> {
+  const token = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new CredentialFailed(
+      'operator',
+      `the workload identity token file ${path}: ${error.code ?? 'unreadable'}`,
+    );
+  });
+  if (token.trim() === '') {
+    throw new CredentialFailed('operator', `the workload identity token file ${path} is empty`);
+  }
+  return token.trim();
+}
+
+/** A new one this long before the old one ends, so that none expires on its way to Entra. */
+const renewBeforeExpirySeconds = 300;
+
+/**
+ * The token of a user-assigned managed identity as client assertion (Entra: workload identity federation). One
+ * request at a time, and the answer is kept: the endpoint on a virtual machine throttles at 20 requests a second.
+ */
+function assertManagedIdentity(clientId: string, options: CredentialOptions): () => Promise<string> {
+  let kept: { readonly token: string; readonly expiresAtSeconds: number } | undefined;
+  let pending: Promise<string> | undefined;
+
+  async function acquire(): Promise<string> {
+    const network = createMsalNetwork(options);
+    const identity = new ManagedIdentityApplication({
+      managedIdentityIdParams: { userAssignedClientId: clientId },
+      system: { networkClient: network.module },
+    });
+    try {
+      // `forceRefresh`: MSAL's own cache is static, one per process, and outlives this gateway.
+      const result = await identity.acquireToken({
+        resource: options.tokenExchangeAudience,
+        forceRefresh: true,
+      });
+      const expiresAtSeconds = Math.floor((result.expiresOn?.getTime() ?? 0) / 1000);
+      kept = { token: result.accessToken, expiresAtSeconds };
+      return result.accessToken;
+    } catch (error) {
+      if (!(error instanceof AuthError)) throw error;
+      const { status, failed } = network.last();
+      // 404 and 410: the endpoint is still starting (Azure: managed identity, error handling).
+      const later = failed !== undefined || [404, 410, 429].includes(status ?? 0) || (status ?? 0) >= 500;
+      const detail = failed?.message ?? `${error.errorCode}${status === undefined ? '' : `, HTTP ${status}`}`;
+      throw new CredentialFailed(
+        later ? 'unavailable' : 'operator',
+        `no token for the managed identity ${clientId}: ${detail}`,
+      );
+    }
+  }
+
+  return () => {
+    const now = nowSeconds(options.clock);
+    if (kept !== undefined && now < kept.expiresAtSeconds - renewBeforeExpirySeconds) {
+      return Promise.resolve(kept.token);
+    }
+    pending ??= acquire().finally(() => {
+      pending = undefined;
+    });
+    return pending;
+  };
+}
