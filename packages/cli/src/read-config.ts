@@ -1,6 +1,6 @@
 import type { Config } from '@valetkey/gateway/config/config';
 import { type ConfigFault, loadConfig } from '@valetkey/gateway/config/load';
-import { listWarnings } from '@valetkey/gateway/config/warnings';
+import { listConfigWarnings } from '@valetkey/gateway/config/warnings';
 
 /** Reads a configuration file; faults go to stderr, all of them, each with its path and its remedy. */
 export function readConfig(file: string): Config | undefined {
@@ -10,7 +10,8 @@ export function readConfig(file: string): Config | undefined {
     process.stderr.write(`${file}: ${count}\n${loaded.error.map(describeFault).join('')}`);
     return undefined;
   }
-  for (const warning of listWarnings(loaded.value)) process.stderr.write(`warning${describeFault(warning)}`);
+  for (const warning of listConfigWarnings(loaded.value))
+    process.stderr.write(`warning${describeFault(warning)}`);
   return loaded.value;
 }
 

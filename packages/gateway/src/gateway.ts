@@ -113,12 +113,15 @@ export async function createGateway(
 
   const policies = new Map(config.backends.map((backend) => [backend.name, createPolicy(backend.rules)]));
   const identity = createIdentitySigner({ issuer: config.publicUrl, signingJwk: keyRing.signingJwk, clock });
-  const proxies = config.backends.map((backend) => createBackendProxy({ backend, identity, clock, log }));
+  const proxies = config.backends.map((backend) => createBackendProxy({ backend, identity, log }));
   const endpoints = new Map(
     config.backends.map((backend, index) => {
       const policy = required(policies.get(backend.name));
       const proxy = required(proxies[index]);
-      return [backend.name, createMcpEndpoint({ config, backend, verifier, policy, proxy, audit, clock })];
+      return [
+        backend.name,
+        createMcpEndpoint({ backend, verifier, policy, proxy, audit, limits: config.limits, clock, log }),
+      ];
     }),
   );
 
@@ -162,6 +165,7 @@ export async function createGateway(
     }),
     async close() {
       await Promise.all(proxies.map((proxy) => proxy.close()));
+      await entra.close();
       await audit.close();
       await store.close();
     },

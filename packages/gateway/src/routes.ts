@@ -1,6 +1,7 @@
 /** Every address of the gateway, in one table. What is not here is answered with 404 by room `http`. */
 import type { Config } from './config/config.ts';
 import type { Handler, Route } from './http/exchange.ts';
+import { createIconRoute } from './http/pages/icon.ts';
 import { sendJson } from './http/respond.ts';
 import type { AuthorizationServer } from './oauth/authorization-server.ts';
 import { protectedResourceMetadata } from './oauth/metadata.ts';
@@ -68,6 +69,7 @@ export function createRoutes({
       }),
     ),
 
+    createIconRoute(),
     { ...page, path: '/healthz', handler: (exchange) => sendJson(exchange, 200, { status: 'ok' }) },
     {
       ...page,

@@ -3,7 +3,13 @@ import { join, resolve } from 'node:path';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { startSnippetsServer } from '@valetkey/example-snippets';
-import { createEmulator, type Emulator } from '@valetkey/entra-emulator';
+import {
+  CONTOSO_TENANT_ID,
+  createEmulator,
+  type Emulator,
+  GATEWAY_CLIENT_ID,
+  GATEWAY_CLIENT_SECRET,
+} from '@valetkey/entra-emulator';
 import { loadConfig } from '@valetkey/gateway/config/load';
 import { stringify } from 'yaml';
 import { parseOptions, parsePort } from '../command-line.ts';
@@ -97,12 +103,7 @@ async function devConfig(
   parts: { publicUrl: string; emulator: Emulator; upstream: string; functionKey: string },
 ) {
   const { emulator, publicUrl } = parts;
-  const [tenant] = emulator.seed.tenants;
-  const app = emulator.seed.apps.find(({ secrets }) => secrets.length > 0);
-  const secret = app?.secrets[0];
-  if (tenant === undefined || app === undefined || secret === undefined)
-    throw new Error('the seed has no gateway app');
-  emulator.control.addRedirectUri(app.clientId, `${publicUrl}${callbackPath}`);
+  emulator.control.addRedirectUri(GATEWAY_CLIENT_ID, `${publicUrl}${callbackPath}`);
   const caFile = join(stateDirectory, 'emulator-ca.pem');
   await writeFile(caFile, emulator.caCertificatePem);
   const text = stringify({
@@ -115,8 +116,8 @@ async function devConfig(
         graphHost: emulator.httpsOrigin,
         tokenExchangeAudience: 'api://AzureADTokenExchange',
       },
-      tenant: tenant.id,
-      clientId: app.clientId,
+      tenant: CONTOSO_TENANT_ID,
+      clientId: GATEWAY_CLIENT_ID,
       credential: { secret: 'env:CLIENT_SECRET' },
       caFile,
     },
@@ -135,7 +136,7 @@ async function devConfig(
       },
     },
   });
-  const env = { CLIENT_SECRET: secret, FUNCTION_KEY: parts.functionKey };
+  const env = { CLIENT_SECRET: GATEWAY_CLIENT_SECRET, FUNCTION_KEY: parts.functionKey };
   const loaded = loadConfig({ source: { text }, baseDirectory: stateDirectory, env });
   if (!loaded.ok) throw new Error(loaded.error.map(({ path, problem }) => `${path}: ${problem}`).join('; '));
   return loaded.value;
@@ -147,8 +148,20 @@ function describe(publicUrl: string, emulator: Emulator): Ready {
     gateway: publicUrl,
     emulator: emulator.httpOrigin,
     mcp: { snippets: `${publicUrl}${backendPath}` },
-    users: emulator.seed.users.map(({ username, password, roles }) => ({ username, password, roles })),
+    users: describeUsers(emulator),
   };
+}
+
+function describeUsers({ seed }: Emulator): Ready['users'] {
+  const tenant = seed.tenants.find(({ tenantId }) => tenantId === CONTOSO_TENANT_ID);
+  const app = tenant?.apps.find(({ clientId }) => clientId === GATEWAY_CLIENT_ID);
+  const rolesOf = (username: string) =>
+    app?.assignments?.find((each) => each.username === username)?.roles ?? [];
+  return (tenant?.users ?? []).map(({ username, password }) => ({
+    username,
+    password,
+    roles: rolesOf(username),
+  }));
 }
 
 /** The gateway's address is part of its configuration, so it must be known before it listens. */

@@ -72,7 +72,13 @@ function buildEntra(entra: ConfigFile['entra'], resolved: Resolved, surroundings
 }
 
 function buildCloud(cloud: ConfigFile['entra']['cloud']): CloudConfig {
-  return typeof cloud === 'string' ? { name: cloud, ...clouds[cloud] } : { name: 'custom', ...cloud };
+  if (typeof cloud === 'string') return { name: cloud, ...clouds[cloud] };
+  const { browserAuthorityHost, ...hosts } = cloud;
+  return {
+    name: 'custom',
+    ...hosts,
+    ...(browserAuthorityHost === undefined ? {} : { browserAuthorityHost }),
+  };
 }
 
 function buildCredential(

@@ -86,6 +86,9 @@ const cloud = z
     z.enum(['public', 'usgov', 'china']),
     z.strictObject({
       authorityHost: origin,
+      browserAuthorityHost: origin
+        .optional()
+        .describe('Where browsers reach the sign-in page, where that differs from authorityHost.'),
       graphHost: origin,
       tokenExchangeAudience: notEmpty.default('api://AzureADTokenExchange'),
     }),

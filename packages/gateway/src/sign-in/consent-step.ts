@@ -11,7 +11,7 @@ import { sendHtml, sendRedirect } from '../http/respond.ts';
 import type { SignInRequest } from '../oauth/interactions.ts';
 import type { Consent } from '../session/session.ts';
 import { consentView } from './consent-view.ts';
-import { answerDenied, answerExpired, answerForbidden, answerLimited } from './refusals.ts';
+import { answerDenied, answerExpired, answerDecisionRefused, answerLimited } from './refusals.ts';
 import type { SignInFlow } from './sign-in-flow.ts';
 import { startEntra } from './start-entra.ts';
 
@@ -52,9 +52,9 @@ export async function showConsent(flow: SignInFlow, exchange: Exchange): Promise
 /** POST /consent/{id}: the person's answer, taken once. */
 export async function decideConsent(flow: SignInFlow, exchange: Exchange): Promise<void> {
   const body = await readBody(exchange, maxFormBytes);
-  if (!body.ok) return answerForbidden(exchange, 'form_unreadable');
+  if (!body.ok) return answerDecisionRefused(exchange, 'decision-missing');
   const form = parseForm(exchange.req.headers['content-type'], body.value);
-  if (!form.ok) return answerForbidden(exchange, 'form_unreadable');
+  if (!form.ok) return answerDecisionRefused(exchange, 'decision-missing');
   const interactionId = interactionIdOf(exchange);
   const decided = checkDecisionRequest({
     method: exchange.method,
@@ -67,7 +67,7 @@ export async function decideConsent(flow: SignInFlow, exchange: Exchange): Promi
   });
   if (!decided.ok) {
     audit(flow, exchange, 'consent.deny', { outcome: 'error', reason: decided.error });
-    return answerForbidden(exchange, decided.error);
+    return answerDecisionRefused(exchange, decided.error);
   }
   const request = await findRequest(flow, exchange);
   if (request === undefined) return answerExpired(exchange);

@@ -1,5 +1,7 @@
 /** What a person sees, and what the client hears, when a sign-in does not come to its end. */
 import { explainAadsts } from '@valetkey/core/entra/aadsts';
+import { type ConsentRefusal, refusalStatus } from '../consent/decision-request.ts';
+import { renderDecisionRefusedPage, renderDeniedPage, renderExpiredPage } from '../consent/result-pages.ts';
 import type { EntraRefusal } from '../entra/entra.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { renderErrorPage } from '../http/pages/error-page.ts';
@@ -41,7 +43,7 @@ export async function answerRefusal(
     renderErrorPage({
       title: known?.title ?? 'Microsoft Entra did not sign you in',
       explanation: refusal.description,
-      ...(known === undefined ? {} : { whatYouCanDo: known.person, forOperator: known.operator }),
+      ...(known === undefined ? {} : { whatYouCanDo: known.forPerson, forOperator: known.forOperator }),
       requestId: exchange.id,
       ...(code === undefined ? {} : { code }),
       ...(refusal.correlationId === undefined ? {} : { entraCorrelationId: refusal.correlationId }),
@@ -52,16 +54,7 @@ export async function answerRefusal(
 
 /** Nothing waits for this browser: too late, already answered, or never begun here. */
 export function answerExpired(exchange: Exchange): void {
-  sendHtml(
-    exchange,
-    400,
-    renderErrorPage({
-      title: 'This sign-in is over',
-      explanation: 'It was finished, took too long, or was begun in another browser.',
-      whatYouCanDo: 'Go back to your application and connect again.',
-      requestId: exchange.id,
-    }),
-  );
+  sendHtml(exchange, 400, renderExpiredPage({ requestId: exchange.id }));
 }
 
 /** The callback of a sign-in that another browser approved: the heart of consent phishing (CVE-2026-27124). */
@@ -79,18 +72,8 @@ export function answerOtherBrowser(exchange: Exchange): void {
   );
 }
 
-export function answerForbidden(exchange: Exchange, code: string): void {
-  sendHtml(
-    exchange,
-    403,
-    renderErrorPage({
-      title: 'Your answer could not be accepted',
-      explanation: 'It did not come from the page that asked, or that page is too old.',
-      whatYouCanDo: 'Go back to your application and connect again.',
-      requestId: exchange.id,
-      code,
-    }),
-  );
+export function answerDecisionRefused(exchange: Exchange, refusal: ConsentRefusal): void {
+  sendHtml(exchange, refusalStatus[refusal], renderDecisionRefusedPage({ refusal, requestId: exchange.id }));
 }
 
 export function answerLimited(exchange: Exchange, retryAfterSeconds: number): void {
@@ -114,16 +97,7 @@ export function answerDenied(
   continueUrl: string | undefined,
 ): void {
   if (continueUrl === undefined) return answerExpired(exchange);
-  sendHtml(
-    exchange,
-    200,
-    renderErrorPage({
-      title: 'Access denied',
-      explanation: `You did not allow ${request.client.name} to use ${request.backend.title}. Nothing was shared.`,
-      requestId: exchange.id,
-      continueUrl,
-    }),
-  );
+  sendHtml(exchange, 200, renderDeniedPage({ clientName: request.client.name, continueUrl }));
 }
 
 /** Signed in, but without an app role that lets one in: said here, where a person reads it. */

@@ -1,0 +1,192 @@
+/**
+ * The whole product inside the test's own process: emulator, snippets server and gateway on free ports, with the
+ * emulator's control plane and the gateway's store and audit file at hand.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CONTOSO_TENANT_ID,
+  createEmulator,
+  type Emulator,
+  GATEWAY_CLIENT_ID,
+  GATEWAY_CLIENT_SECRET,
+} from '@valetkey/entra-emulator';
+import { startSnippetsServer } from '@valetkey/example-snippets';
+import { createGateway, type GatewayOptions } from '@valetkey/gateway';
+import type { Config } from '@valetkey/gateway/config/config';
+import { loadConfig } from '@valetkey/gateway/config/load';
+import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/http/server';
+import { pino } from 'pino';
+import { stringify } from 'yaml';
+
+export interface Person {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface Product {
+  readonly url: string;
+  readonly mcpUrl: string;
+  readonly config: Config;
+  readonly emulator: Emulator;
+  readonly people: Readonly<
+    Record<'reader' | 'writer' | 'admin' | 'guest' | 'disabled' | 'overage' | 'norole', Person>
+  >;
+  readonly directory: string;
+  /** The gateway's clock: move it forward to let things expire. */
+  readonly time: { aheadMs: number };
+  /** Audit records so far. */
+  readAudit(): Promise<Record<string, unknown>[]>;
+  /** Everything the gateway logged. */
+  readonly logLines: string[];
+  close(): Promise<void>;
+}
+
+export interface ProductOptions {
+  /** Merged over the configuration, section by section. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly backends?: (snippetsUrl: string) => Record<string, unknown>;
+  readonly gateway?: GatewayOptions;
+  /** Backends other than the snippets server, by their URL: told in `backends`. */
+  readonly emulator?: Emulator;
+}
+
+const functionKey = 'a-function-key-for-tests-only';
+
+export async function startProduct(options: ProductOptions = {}): Promise<Product> {
+  const directory = await mkdtemp(join(tmpdir(), 'valetkey-test-'));
+  const closers: (() => Promise<void>)[] = [() => rm(directory, { recursive: true, force: true })];
+  const emulator = options.emulator ?? (await createEmulator());
+  if (options.emulator === undefined) closers.push(() => emulator.close());
+
+  let listener: Awaited<ReturnType<typeof createGateway>>['listener'] | undefined;
+  const server = createHttpServer(
+    (req, res) => (listener === undefined ? res.writeHead(503).end() : listener(req, res)),
+    {
+      requestTimeoutMs: 30_000,
+    },
+  );
+  const { port } = await listen(server, '127.0.0.1', 0);
+  const url = `http://localhost:${port}`;
+  const mcpUrl = `${url}/snippets/mcp`;
+  emulator.control.addRedirectUri(GATEWAY_CLIENT_ID, `${url}/auth/callback`);
+
+  const snippets = await startSnippetsServer({
+    port: 0,
+    directory: join(directory, 'snippets'),
+    identity: { issuer: url, audience: mcpUrl, jwksUrl: `${url}/jwks` },
+    functionKey,
+  });
+  closers.push(() => snippets.close());
+
+  const caFile = join(directory, 'ca.pem');
+  await writeFile(caFile, emulator.caCertificatePem);
+  const loaded = loadConfig({
+    source: {
+      text: stringify({
+        publicUrl: url,
+        entra: {
+          cloud: {
+            authorityHost: emulator.httpsOrigin,
+            browserAuthorityHost: emulator.httpOrigin,
+            graphHost: emulator.httpsOrigin,
+            tokenExchangeAudience: 'api://AzureADTokenExchange',
+          },
+          tenant: CONTOSO_TENANT_ID,
+          clientId: GATEWAY_CLIENT_ID,
+          credential: { secret: 'env:CLIENT_SECRET' },
+          caFile,
+        },
+        store: `sqlite:${join(directory, 'valetkey.db')}`,
+        keys: { file: join(directory, 'keys.json') },
+        audit: { stdout: false, file: join(directory, 'audit.jsonl') },
+        limits: generousLimits,
+        backends: options.backends?.(snippets.url) ?? { snippets: snippetsBackend(snippets.url) },
+        ...options.config,
+      }),
+    },
+    baseDirectory: directory,
+    env: { CLIENT_SECRET: GATEWAY_CLIENT_SECRET, FUNCTION_KEY: functionKey },
+  });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
+
+  const time = { aheadMs: 0 };
+  const logLines: string[] = [];
+  const gateway = await createGateway(
+    loaded.value,
+    {
+      clock: { nowMs: () => Date.now() + time.aheadMs },
+      random: (size) => randomBytes(size),
+      log: pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) }),
+    },
+    options.gateway,
+  );
+  listener = gateway.listener;
+  closers.push(async () => {
+    await closeGracefully(server, 200);
+    await gateway.close();
+  });
+
+  return {
+    url,
+    mcpUrl,
+    config: loaded.value,
+    emulator,
+    people: peopleOf(emulator),
+    directory,
+    time,
+    logLines,
+    async readAudit() {
+      const text = await readFile(join(directory, 'audit.jsonl'), 'utf8').catch(() => '');
+      return text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    },
+    async close() {
+      for (const close of closers.toReversed()) await close();
+    },
+  };
+}
+
+/** The limits of the configuration are tested by themselves; elsewhere they must not be in the way. */
+const generousLimits = Object.fromEntries(
+  ['register', 'authorize', 'consent', 'token'].map((name) => [
+    name,
+    { requests: 10_000, windowSeconds: 60 },
+  ]),
+);
+
+export function snippetsBackend(upstream: string): Record<string, unknown> {
+  return {
+    title: 'Snippets',
+    path: '/snippets/mcp',
+    upstream,
+    credential: { header: 'x-functions-key', value: 'env:FUNCTION_KEY' },
+    scopes: { 'snippets.use': 'Read and save your text snippets' },
+    enter: { anyRole: ['Snippets.Reader', 'Snippets.Writer'] },
+    tools: { save_snippet: { anyRole: ['Snippets.Writer'] } },
+  };
+}
+
+function peopleOf(emulator: Emulator): Product['people'] {
+  const users = emulator.seed.tenants.flatMap((tenant) => tenant.users);
+  const find = (part: string): Person => {
+    const user = users.find(({ username, displayName }) =>
+      `${username} ${displayName}`.toLowerCase().includes(part),
+    );
+    if (user === undefined) throw new Error(`no seeded user like ${part}`);
+    return user;
+  };
+  return {
+    reader: find('reader'),
+    writer: find('writer'),
+    admin: find('admin'),
+    guest: find('guest'),
+    disabled: find('disabled'),
+    overage: find('overage'),
+    norole: find('norole'),
+  };
+}
