@@ -112,9 +112,7 @@ export function answerProblems(
       error: problem.error,
       error_description: describeError(problem, trace),
       error_uri: errorUri(problem),
-      ...(problem.suberror === undefined
-        ? {}
-        : { error_subcode: problem.suberror, suberror: problem.suberror }),
+      ...(problem.suberror === undefined ? {} : { suberror: problem.suberror }),
       ...(problem.claims === undefined ? {} : { claims: problem.claims }),
     });
   }

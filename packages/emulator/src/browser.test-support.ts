@@ -4,7 +4,7 @@ import type { Emulator } from './emulator.ts';
 export interface TestBrowser {
   get(url: string): Promise<Response>;
   post(url: string, form: Record<string, string>): Promise<Response>;
-  /** Opens an authorize URL and chooses an account's tile; the answer is the redirect or page that follows. */
+  /** Opens an authorize URL and chooses an account's tile; returns what follows, or what came instead of the page. */
   signIn(url: string, username: string): Promise<Response>;
 }
 
@@ -28,7 +28,9 @@ export function createBrowser(): TestBrowser {
     get: (url) => send(url),
     post,
     async signIn(url, username) {
-      const page = readLoginPage(await (await send(url)).text());
+      const first = await send(url);
+      if (first.status !== 200) return first;
+      const page = readLoginPage(await first.text());
       return post(page.action, { ctx: page.ctx, account: username });
     },
   };

@@ -123,7 +123,6 @@ const desktopApp: AppSeed = {
   servicePrincipalId: '53d4e6f8-5555-4e5f-a071-000000000003',
   displayName: 'Desktop MCP client',
   redirectUris: [{ uri: 'http://localhost', platform: 'publicClient' }],
-  allowPublicClient: true,
   accessTokenVersion: 2,
   delegatedPermissions: { [GRAPH_CLIENT_ID]: ['User.Read'], [SNIPPETS_API_CLIENT_ID]: ['snippets.use'] },
 };

@@ -15,6 +15,7 @@ import { createSigningKeys } from './keys.ts';
 import { createRequestLog, type RequestLogEntry } from './request-log.ts';
 import { answer } from './routes.ts';
 import type { Seed } from './seed.ts';
+import { checkSeed } from './seed-check.ts';
 import { checkLoopback, openListener } from './server.ts';
 
 export type { Control } from './control.ts';
@@ -68,6 +69,7 @@ export interface Emulator {
  * Starts a local Entra ID.
  *
  * @throws RangeError for a host that is not loopback
+ * @throws TypeError for a seed that contradicts itself, with every fault named
  * @throws Error under `NODE_ENV=production`: its passwords are public
  */
 export async function createEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
@@ -75,6 +77,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     throw new Error('The Entra emulator refuses to run in production');
   const { seed = defaultSeed, host = '127.0.0.1', nowMs = Date.now } = options;
   checkLoopback(host);
+  checkSeed(seed);
   // The certificate follows the real clock: it is TLS peers who judge it, and they know no other.
   const startedMs = Date.now();
   const authority =
@@ -106,7 +109,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   for (const listener of [plain, secure]) {
     listener.serve(async (request) => {
       const reply = await answer(realm, request, wait);
-      const entry = log.add(request, reply.status, nowMs());
+      const entry = log.add(request, reply, nowMs());
       options.log?.(entry);
       return reply;
     });

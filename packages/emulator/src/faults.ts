@@ -15,7 +15,10 @@ export type Endpoint =
   | 'userinfo'
   | 'graph';
 
-/** All given fields must agree; an empty match takes every request. */
+/**
+ * All given fields must agree; an empty match takes every request. With a `username` it waits until the person is known,
+ * which is at the endpoints `authorize`, `token` and `graph`.
+ */
 export interface FaultMatch {
   readonly clientId?: string;
   readonly username?: string;
@@ -49,6 +52,12 @@ export function createFaults(): Faults {
   let planned: Planned[] = [];
   return {
     set(match, fault, times = Number.POSITIVE_INFINITY) {
+      const isForTheDoor = fault.kind === 'latency' || (fault.kind === 'outage' && fault.hangUp);
+      if (match.username !== undefined && isForTheDoor) {
+        throw new TypeError(
+          'Latency and broken connections happen before the person is known: match by client or endpoint',
+        );
+      }
       planned.push({ match, fault, left: times });
     },
     clear() {
@@ -99,7 +108,12 @@ export async function applyFault(
 /** The moment a person is known: only an AADSTS code makes sense here, and latency was spent at the door. */
 export function raisePersonalFault(faults: Faults, moment: FaultMatch & { readonly username: string }): void {
   const fault = faults.take(moment);
-  if (fault?.kind === 'aadsts') throw new AadstsError(fault.code, {}, fault);
+  const details = {
+    username: moment.username,
+    clientId: moment.clientId ?? '',
+    appName: moment.clientId ?? '',
+  };
+  if (fault?.kind === 'aadsts') throw new AadstsError(fault.code, details, fault);
   if (fault?.kind === 'throttle')
     throw new AadstsError(90055, {}, { retryAfterSeconds: fault.retryAfterSeconds });
   if (fault?.kind === 'outage') throw new AadstsError(90033);

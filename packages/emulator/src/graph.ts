@@ -4,9 +4,13 @@
  */
 import { type Directory, type User, userPrincipalName } from './directory.ts';
 import { entraTimestamp } from './errors.ts';
+import { raisePersonalFault } from './faults.ts';
 import type { Realm } from './realm.ts';
 import { type EmulatorRequest, jsonReply, type Reply } from './request.ts';
 import { verifyGraphToken } from './tokens.ts';
+
+const INVALID_TOKEN = 'Access token validation failure. Invalid audience, signature or lifetime.';
+const ONLY_DELEGATED = '/me request is only valid with delegated authentication flow.';
 
 interface Caller {
   readonly user: User;
@@ -93,39 +97,23 @@ async function admit(
   const token = /^bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (token === undefined)
     return refuse(realm, request, 401, 'InvalidAuthenticationToken', 'Access token is empty.');
-  try {
-    const claims = await verifyGraphToken(realm, token);
-    if (typeof claims['scp'] !== 'string') {
-      return refuse(
-        realm,
-        request,
-        400,
-        'BadRequest',
-        '/me request is only valid with delegated authentication flow.',
-      );
-    }
-    const scopes = claims['scp'].split(' ');
-    const user = findByObjectId(realm.directory, String(claims['oid']));
-    if (user === undefined || !user.enabled) throw new Error('no such person');
-    if (!anyScope.some((scope) => scopes.includes(scope))) {
-      return refuse(
-        realm,
-        request,
-        403,
-        'Authorization_RequestDenied',
-        'Insufficient privileges to complete the operation.',
-      );
-    }
-    return { caller: { user, scopes } };
-  } catch {
-    return refuse(
-      realm,
-      request,
-      401,
-      'InvalidAuthenticationToken',
-      'Access token validation failure. Invalid audience, signature or lifetime.',
-    );
-  }
+  const claims = await verifyGraphToken(realm, token).catch(() => undefined);
+  if (claims === undefined) return refuse(realm, request, 401, 'InvalidAuthenticationToken', INVALID_TOKEN);
+  if (typeof claims['scp'] !== 'string') return refuse(realm, request, 400, 'BadRequest', ONLY_DELEGATED);
+  const user = findByObjectId(realm.directory, claims['oid']);
+  if (user === undefined || !user.enabled)
+    return refuse(realm, request, 401, 'InvalidAuthenticationToken', INVALID_TOKEN);
+  const clientId = String(claims['appid']);
+  raisePersonalFault(realm.faults, { endpoint: 'graph', clientId, username: user.seed.username });
+  const scopes = claims['scp'].split(' ');
+  if (anyScope.some((scope) => scopes.includes(scope))) return { caller: { user, scopes } };
+  return refuse(
+    realm,
+    request,
+    403,
+    'Authorization_RequestDenied',
+    'Insufficient privileges to complete the operation.',
+  );
 }
 
 function refuse(
@@ -138,7 +126,7 @@ function refuse(
   return { refusal: graphError(realm, request, status, code, message) };
 }
 
-function findByObjectId(directory: Directory, objectId: string): User | undefined {
+function findByObjectId(directory: Directory, objectId: unknown): User | undefined {
   return directory.tenants.flatMap((tenant) => tenant.users).find((user) => user.seed.objectId === objectId);
 }
 

@@ -1,5 +1,5 @@
 /** What was asked of the emulator, for tests to assert on. Secrets never enter it: they are cut before they are kept. */
-import type { EmulatorRequest } from './request.ts';
+import type { EmulatorRequest, Reply } from './request.ts';
 
 export interface RequestLogEntry {
   readonly atMs: number;
@@ -9,6 +9,8 @@ export interface RequestLogEntry {
   readonly form: Readonly<Record<string, string>>;
   readonly status: number;
   readonly correlationId: string;
+  /** Set when the emulator itself failed: a mistake of its own, never of the request. */
+  readonly mistake?: string;
 }
 
 const SECRET_PARAMETERS: ReadonlySet<string> = new Set([
@@ -26,7 +28,7 @@ const SECRET_PARAMETERS: ReadonlySet<string> = new Set([
 const MAX_ENTRIES = 5_000;
 
 export interface RequestLog {
-  add(request: EmulatorRequest, status: number, atMs: number): RequestLogEntry;
+  add(request: EmulatorRequest, reply: Reply, atMs: number): RequestLogEntry;
   entries(): readonly RequestLogEntry[];
   clear(): void;
 }
@@ -34,7 +36,7 @@ export interface RequestLog {
 export function createRequestLog(): RequestLog {
   let kept: RequestLogEntry[] = [];
   return {
-    add(request, status, atMs) {
+    add(request, reply, atMs) {
       const { method, path, correlationId } = request;
       const entry = {
         atMs,
@@ -42,8 +44,9 @@ export function createRequestLog(): RequestLog {
         path,
         query: redact(request.query),
         form: redact(request.form),
-        status,
+        status: reply.status,
         correlationId,
+        ...(reply.mistake === undefined ? {} : { mistake: reply.mistake }),
       };
       kept = [...kept.slice(-MAX_ENTRIES + 1), entry];
       return entry;

@@ -120,6 +120,11 @@ function answerProblem(realm: Realm, request: EmulatorRequest, endpoint: Endpoin
   const error = problem instanceof AadstsError ? problem : new AadstsError(50000);
   const trace = { traceId: request.traceId, correlationId: request.correlationId, nowMs: realm.nowMs() };
   const reply = renderProblem(realm, request, endpoint, error, trace);
+  if (error !== problem)
+    return {
+      ...reply,
+      mistake: problem instanceof Error ? (problem.stack ?? problem.message) : String(problem),
+    };
   if (error.retryAfterSeconds === undefined) return reply;
   return { ...reply, headers: { ...reply.headers, 'retry-after': String(error.retryAfterSeconds) } };
 }

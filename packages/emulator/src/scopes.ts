@@ -6,7 +6,7 @@ import type { App, Tenant } from './directory.ts';
 import { AadstsError } from './errors.ts';
 import { GRAPH_CLIENT_ID } from './seed.ts';
 
-const OIDC_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
+const OIDC_SCOPES: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'offline_access']);
 
 export interface ScopeRequest {
   /** The words as they came, for the echo: MSAL looks its cache up by them. */
@@ -38,7 +38,7 @@ export function parseScopes(
   const words = scope.split(' ').filter((word) => word !== '');
   if (words.some((word) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(word)))
     throw new AadstsError(70011, { scope });
-  const oidc = new Set(words.filter((word) => OIDC_SCOPES.includes(word)));
+  const oidc = new Set(words.filter((word) => OIDC_SCOPES.has(word)));
   const resources = groupByResource(
     tenant,
     client,
@@ -88,7 +88,7 @@ function resolveScope(tenant: Tenant, word: string): { app: App; name: string; v
   const slash = word.lastIndexOf('/');
   if (slash < 0) return { app: findGraph(tenant), name: 'https://graph.microsoft.com', value: word };
   const name = word.slice(0, slash);
-  // `https://resource//.default`: an App ID URI that ends in a slash keeps it, and v1 tokens show it in `aud`.
+  // `https://graph.microsoft.com//.default`: the URI that ends in a slash keeps it, and v1 tokens show it in `aud`.
   const app = findResource(tenant, name);
   if (app === undefined) throw new AadstsError(500011, { resource: name, tenant: tenant.seed.displayName });
   return { app, name, value: word.slice(slash + 1) };

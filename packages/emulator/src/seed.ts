@@ -72,8 +72,6 @@ export interface AppSeed {
   readonly servicePrincipalId: string;
   readonly displayName: string;
   readonly redirectUris: readonly RedirectUriSeed[];
-  /** "Allow public client flows". Default false. */
-  readonly allowPublicClient?: boolean;
   /** Default false: only its own tenant may sign in, and `/common` answers AADSTS50194. */
   readonly multiTenant?: boolean;
   readonly secrets?: readonly ClientSecretSeed[];

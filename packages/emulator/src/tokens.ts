@@ -24,10 +24,15 @@ export interface PersonGrant {
   readonly authTimeMs: number;
 }
 
-/** An id token for the client: its `roles` are the app roles of the client's own app. */
+/**
+ * An id token for the client: its `roles` are the app roles of the client's own app.
+ *
+ * @param oidc the OpenID scopes asked for: without `profile` there is no name, and no `oid`.
+ */
 export async function createIdToken(
   realm: Realm,
   grant: PersonGrant,
+  oidc: ReadonlySet<string>,
   nonce: string | undefined,
 ): Promise<string> {
   const { user, client } = grant;
@@ -39,10 +44,10 @@ export async function createIdToken(
     nbf: now - BACKDATED_SECONDS,
     exp: now + ID_TOKEN_SECONDS,
     ...(nonce === undefined ? {} : { nonce }),
-    ...personClaims(user, client),
+    ...withoutProfile(personClaims(user, client), oidc),
     ...roleClaims(user, client),
     ...groupClaims(user, client),
-    ...(user.seed.mail === undefined ? {} : { email: user.seed.mail }),
+    ...emailClaim(user, oidc),
     sid: grant.sessionId,
     uti: uniqueTokenId(),
     ver: '2.0',
@@ -150,6 +155,18 @@ function personClaims(user: User, audience: App): Record<string, unknown> {
       ? {}
       : { idp: `https://sts.windows.net/${user.seed.guestFrom.tenantId}/` }),
   };
+}
+
+function withoutProfile(claims: Record<string, unknown>, oidc: ReadonlySet<string>): Record<string, unknown> {
+  if (oidc.has('profile')) return claims;
+  const { name: _name, oid: _oid, preferred_username: _username, ...rest } = claims;
+  return rest;
+}
+
+/** Members show it only to whoever asked; of a guest Entra always tells it. */
+function emailClaim(user: User, oidc: ReadonlySet<string>): Record<string, unknown> {
+  const isShown = oidc.has('email') || user.seed.guestFrom !== undefined;
+  return isShown && user.seed.mail !== undefined ? { email: user.seed.mail } : {};
 }
 
 function v1PersonClaims(user: User): Record<string, unknown> {

@@ -16,20 +16,25 @@ export async function redeemCode(realm: Realm, request: GrantRequest): Promise<R
   checkRedirectUri(code.request, request.form);
   checkVerifier(code.request, request.form.get('code_verifier'));
   checkPerson(realm, request, code);
-  const answer = await issueToPerson(realm, request, {
-    ...code,
-    client: request.app,
-    platform: code.request.platform,
-    grantedScope: code.request.scope,
-    // The code may span resources; without a scope of its own the redemption gets the first of them.
-    isCode: true,
-    ...(code.request.resource === undefined ? {} : { grantedResource: code.request.resource }),
-    ...(code.request.nonce === undefined ? {} : { nonce: code.request.nonce }),
-    clientInfo: code.request.clientInfo || request.form.get('client_info') === '1',
-  });
-  // Marked only now: a request refused for its scope or verifier may be put right and sent again, as at Entra.
+  // Marked before anything is awaited: of two redemptions at once only one gets tokens.
   code.redeemed = true;
-  return answer;
+  try {
+    return await issueToPerson(realm, request, {
+      ...code,
+      client: request.app,
+      platform: code.request.platform,
+      grantedScope: code.request.scope,
+      // The code may span resources; without a scope of its own the redemption gets the first of them.
+      isCode: true,
+      ...(code.request.resource === undefined ? {} : { grantedResource: code.request.resource }),
+      ...(code.request.nonce === undefined ? {} : { nonce: code.request.nonce }),
+      clientInfo: code.request.clientInfo || request.form.get('client_info') === '1',
+    });
+  } catch (problem) {
+    // Refused for its scope: the code may be sent again with a better one.
+    code.redeemed = false;
+    throw problem;
+  }
 }
 
 function findCode(realm: Realm, request: GrantRequest): CodeGrant {

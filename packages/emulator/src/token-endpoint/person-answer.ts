@@ -43,7 +43,7 @@ export async function issueToPerson(
   const values = scopeValues(request.app, scopes, resource);
   const lifetimeSeconds = accessTokenSeconds(realm);
   const idToken = scopes.oidc.has('openid')
-    ? { id_token: await createIdToken(realm, grant, grant.nonce) }
+    ? { id_token: await createIdToken(realm, grant, scopes.oidc, grant.nonce) }
     : {};
   return {
     token_type: 'Bearer',
