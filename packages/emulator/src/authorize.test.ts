@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { authorizeUrl, createBrowser, readLoginPage, readRedirect } from './browser.test-support.ts';
+import { authorizeUrl, createBrowser, readLoginPage, readRedirect } from './browser.suite.ts';
 import {
   CONTOSO_TENANT_ID as TENANT,
   createEmulator,

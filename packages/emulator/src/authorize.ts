@@ -13,7 +13,7 @@ import {
   type User,
 } from './directory.ts';
 import { AadstsError, describeError, errorUri } from './errors.ts';
-import { raisePersonalFault } from './faults.ts';
+import { raiseAuthorizeFault, raisePersonalFault } from './faults.ts';
 import type { AuthorizeRequest, BrowserSession, ResponseMode } from './grants.ts';
 import { type PageProblem, renderLoginPage } from './login-page.ts';
 import { renderErrorPage } from './pages.ts';
@@ -38,6 +38,7 @@ export function handleAuthorize(
   const params = request.method === 'POST' ? request.form : request.query;
   const client = findClientAndRedirect(realm, segment, params);
   return answerProblems(realm, request, client, () => {
+    raiseAuthorizeFault(realm.faults, client.app.seed.clientId);
     const checked = checkRequest(client, params, version);
     const session = findSession(realm, request);
     if (checked.prompt === 'none') return completeSilently(realm, request, checked, session);

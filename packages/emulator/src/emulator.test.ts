@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { authorizeUrl, createBrowser, readRedirect } from './browser.test-support.ts';
+import { authorizeUrl, createBrowser, readRedirect } from './browser.suite.ts';
 import {
   CONTOSO_TENANT_ID as TENANT,
   createEmulator,
@@ -235,6 +235,31 @@ test('faults: throttling, outage, a broken connection, any code, and only as oft
   ).toThrow(TypeError);
 });
 
+test('an AADSTS fault at authorize travels to the redirect, and one Entra keeps to itself stays on the page', async () => {
+  const params = {
+    client_id: GATEWAY_CLIENT_ID,
+    response_type: 'code',
+    redirect_uri: REDIRECT,
+    scope: 'openid',
+    state: 's',
+  };
+  const url = authorizeUrl(emulator, TENANT, params);
+  emulator.control.setFault({ endpoint: 'authorize' }, { kind: 'aadsts', code: 65001 }, 1);
+  const redirect = readRedirect(await createBrowser().get(url));
+  expect(Object.fromEntries(redirect.searchParams)).toMatchObject({
+    error: 'invalid_grant',
+    suberror: 'consent_required',
+    state: 's',
+  });
+  emulator.control.setFault(
+    { endpoint: 'authorize', username: 'rita@contoso.example' },
+    { kind: 'aadsts', code: 53003 },
+    1,
+  );
+  const blocked = await createBrowser().signIn(url, 'rita@contoso.example');
+  expect([blocked.status, (await blocked.text()).includes('AADSTS53003')]).toEqual([400, true]);
+});
+
 test('latency delays a right answer, and closing does not wait for it', async () => {
   const own = await createEmulator();
   own.control.setFault({ endpoint: 'keys' }, { kind: 'latency', latencyMs: 60_000 });
@@ -404,7 +429,7 @@ test('no garbage makes the emulator fail by itself', async () => {
         expect(response.status).toBeLessThan(500);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
   expect(emulator.control.requestLog().filter((entry) => entry.mistake !== undefined)).toEqual([]);
 });

@@ -39,7 +39,7 @@ export interface Faults {
   set(match: FaultMatch, fault: Fault, times?: number): void;
   clear(): void;
   /** The first fault for this moment, counted as used. Called again, with the name, once the person is known. */
-  take(moment: FaultMatch): Fault | undefined;
+  take(moment: FaultMatch, kinds?: readonly Fault['kind'][]): Fault | undefined;
 }
 
 interface Planned {
@@ -63,8 +63,10 @@ export function createFaults(): Faults {
     clear() {
       planned = [];
     },
-    take(moment) {
-      const found = planned.find((each) => isFor(each.match, moment));
+    take(moment, kinds) {
+      const found = planned.find(
+        (each) => isFor(each.match, moment) && (kinds?.includes(each.fault.kind) ?? true),
+      );
       if (found === undefined) return undefined;
       found.left -= 1;
       if (found.left <= 0) planned = planned.filter((each) => each !== found);
@@ -103,6 +105,20 @@ export async function applyFault(
   if (fault.kind === 'aadsts') throw new AadstsError(fault.code, {}, fault);
   if (fault.hangUp) return { status: 503, hangUp: true };
   throw new AadstsError(90033);
+}
+
+/** At authorize an AADSTS fault waits for the redirect URI: most codes travel there, and only some stay on the page. */
+export function takeDoorFault(
+  faults: Faults,
+  moment: FaultMatch & { readonly endpoint: Endpoint },
+): Fault | undefined {
+  return faults.take(moment, moment.endpoint === 'authorize' ? ['throttle', 'latency', 'outage'] : undefined);
+}
+
+/** @throws AadstsError when one was planned for this moment of the authorize endpoint */
+export function raiseAuthorizeFault(faults: Faults, clientId: string): void {
+  const fault = faults.take({ endpoint: 'authorize', clientId }, ['aadsts']);
+  if (fault?.kind === 'aadsts') throw new AadstsError(fault.code, { clientId, appName: clientId }, fault);
 }
 
 /** The moment a person is known: only an AADSTS code makes sense here, and latency was spent at the door. */

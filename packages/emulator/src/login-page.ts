@@ -29,7 +29,7 @@ ${problem}
 ${page.showPicker ? renderPicker(page) : ''}
 <form method="post" action="${escapeHtml(page.action)}">
 <input type="hidden" name="ctx" value="${escapeHtml(page.flow)}">
-<label for="i0116">Email, phone, or Skype</label>
+<label for="i0116">Username</label>
 <input id="i0116" name="loginfmt" type="text" autocomplete="username" spellcheck="false" value="${escapeHtml(page.loginHint)}">
 <label for="i0118">Password</label>
 <input id="i0118" name="passwd" type="password" autocomplete="current-password">

@@ -9,7 +9,7 @@ import {
 } from '@azure/msal-node';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createBrowser, readRedirect } from './browser.test-support.ts';
+import { createBrowser, readRedirect } from './browser.suite.ts';
 import { createSelfSigned } from './certificates.ts';
 import {
   CONTOSO_TENANT_ID as TENANT,

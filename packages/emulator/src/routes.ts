@@ -2,7 +2,7 @@
 import { handleAuthorize } from './authorize.ts';
 import { handleInstance, handleKeys, handleMetadata } from './discovery.ts';
 import { AadstsError, errorBody } from './errors.ts';
-import { applyFault, type Endpoint } from './faults.ts';
+import { applyFault, type Endpoint, takeDoorFault } from './faults.ts';
 import { graphError, handleMe, handleMemberObjects, handleUserInfo } from './graph.ts';
 import { handleLogin, handleLogout } from './login.ts';
 import { renderErrorPage } from './pages.ts';
@@ -99,7 +99,7 @@ export async function answer(
   try {
     const clientId = request.form.get('client_id') ?? request.query.get('client_id');
     const moment = { endpoint: route.endpoint, ...(clientId === null ? {} : { clientId }) };
-    const faulty = await applyFault(realm.faults.take(moment), wait);
+    const faulty = await applyFault(takeDoorFault(realm.faults, moment), wait);
     return faulty ?? (await route.handle(realm, request, readSegment(route, request.path)));
   } catch (problem) {
     return answerProblem(realm, request, route.endpoint, problem);

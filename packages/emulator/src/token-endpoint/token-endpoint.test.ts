@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { authorizeUrl, createBrowser, readRedirect } from '../browser.test-support.ts';
+import { authorizeUrl, createBrowser, readRedirect } from '../browser.suite.ts';
 import {
   CONTOSO_TENANT_ID as TENANT,
   createEmulator,
