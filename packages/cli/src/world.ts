@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { redact } from '@valetkey/core/base/redact';
 import type { World } from '@valetkey/gateway/world';
-import { destination, pino } from 'pino';
+import { destination, pino, stdSerializers } from 'pino';
 
 /** The real clock, the real randomness, and a log on stderr: stdout is for audit records. */
 export function createWorld(level: 'info' | 'warn'): World {
@@ -8,8 +9,15 @@ export function createWorld(level: 'info' | 'warn'): World {
     clock: { nowMs: () => Date.now() },
     random: (size) => randomBytes(size),
     log: pino(
-      { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+      { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: describeFault } },
       destination({ dest: 2, sync: false }),
     ),
   };
+}
+
+/** An exception of a library may quote what it was given, so what looks like a credential is taken out. */
+function describeFault(fault: unknown): unknown {
+  if (!(fault instanceof Error)) return redact(String(fault));
+  const { type, message, stack } = stdSerializers.err(fault);
+  return { type, message: redact(message), stack: redact(stack) };
 }

@@ -145,7 +145,7 @@ export async function createGateway(
       random,
       lifetimeSeconds: config.lifetimes.signInSeconds,
     }),
-    formKey: required(cookieKeys[0]),
+    formKey: keyRing.current('form').key.export(),
   };
 
   const isReady = async () =>
@@ -159,7 +159,8 @@ export async function createGateway(
       publicUrl: config.publicUrl,
       clientIp: createClientIp(config.trustedProxies),
       limiter,
-      allowedOrigins: 'any',
+      hostAliases: config.allowedHosts,
+      allowedOrigins: config.allowedOrigins,
       log,
       random,
     }),

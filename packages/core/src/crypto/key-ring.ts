@@ -4,9 +4,9 @@ import { err, ok, type Result } from '../base/result.ts';
 import { isKid, type SealingKey } from './envelope.ts';
 
 /** What a sealing key is for. Each purpose has a key of its own, so that one's output is noise to the others. */
-export type KeyPurpose = 'store' | 'access-token' | 'cookie';
+export type KeyPurpose = 'store' | 'access-token' | 'cookie' | 'form';
 
-const purposes: readonly KeyPurpose[] = ['store', 'access-token', 'cookie'];
+const purposes: readonly KeyPurpose[] = ['store', 'access-token', 'cookie', 'form'];
 
 /** The private EC P-256 key that signs (ES256), as a JWK with its id (RFC 7517). */
 export interface SigningJwk {

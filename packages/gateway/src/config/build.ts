@@ -23,6 +23,8 @@ export function buildConfig(file: ConfigFile, resolved: Resolved, surroundings: 
     publicUrl: file.publicUrl,
     listen: buildListen(file),
     trustedProxies: file.trustedProxies.map(withPrefix),
+    allowedHosts: file.allowedHosts,
+    allowedOrigins: file.allowedOrigins,
     entra: buildEntra(file.entra, resolved, surroundings),
     store: buildStore(file.store, at),
     keys: { file: at(file.keys.file) },

@@ -11,6 +11,10 @@ export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   /** CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
+  /** Values of `Host` accepted beside that of `publicUrl`, for a proxy that does not pass the original on. */
+  readonly allowedHosts: readonly string[];
+  /** Web origins whose pages may call the MCP endpoints; `any`: all, since a bearer token is needed anyway. */
+  readonly allowedOrigins: 'any' | readonly string[];
   readonly entra: EntraConfig;
   readonly store: StoreConfig;
   readonly keys: { readonly file: string };

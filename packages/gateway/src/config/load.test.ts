@@ -483,3 +483,9 @@ test('D43: printing the configuration in any way shows no secret', () => {
   expect(printed).toContain('resource: https://mcp.contoso.com/snippets/mcp');
   expect(`${printed}${JSON.stringify(config)}${inspect(config, { depth: 9 })}`).not.toContain('hunter2');
 });
+
+test('D32: hosts and origins beside publicUrl are none and any, until they are named', () => {
+  expect(loadGood(good)).toMatchObject({ allowedHosts: [], allowedOrigins: 'any' });
+  const named = { allowedHosts: ['gateway:8080'], allowedOrigins: ['https://inspector.contoso.com'] };
+  expect(loadGood({ ...good, ...named })).toMatchObject(named);
+});

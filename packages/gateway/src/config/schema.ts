@@ -211,6 +211,16 @@ export const configSchema = z.strictObject({
         .describe(`Default: ${defaults.listenPort}; on loopback that of publicUrl.`),
     })
     .prefault({}),
+  allowedHosts: z
+    .array(z.string().regex(/^[\w.-]+(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/i, 'is not a host name'))
+    .default([])
+    .describe('Values of the Host header to accept beside that of publicUrl: a proxy may send its own.'),
+  allowedOrigins: z
+    .union([z.literal('any'), z.array(text(checkOrigin))])
+    .default('any')
+    .describe(
+      'Web origins whose pages may call MCP endpoints. On a loopback publicUrl, loopback pages only.',
+    ),
   trustedProxies: z
     .array(text(checkCidr))
     .default([])

@@ -51,6 +51,14 @@ export function auditProvider(provider: Provider, audit: Audit): void {
     note(ctx, { event: 'session.revoke', outcome: 'success', sessionId: grantId }),
   );
   provider.on('revocation.error', failed('token.revoke'));
+  // A revocation that succeeds emits nothing, so its answer is looked at.
+  provider.use(async (ctx, next) => {
+    await next();
+    const context = ctx as KoaContextWithOIDC;
+    if (context.oidc?.route === 'revocation' && ctx.status === 200) {
+      note(context, { event: 'token.revoke', outcome: 'success' });
+    }
+  });
 }
 
 function tokenEvent(ctx: KoaContextWithOIDC): AuditEvent['event'] {

@@ -412,7 +412,7 @@ test('a refresh while Entra cannot be asked spends nothing; one that Entra refus
   expect((await refresh()).status).toBe(200);
 });
 
-test('A56 D25: /revoke ends the session, by access token or refresh token, and only for its own client', async () => {
+test('A25 A56 D25: /revoke ends the session, by access token or refresh token, and only for its own client', async () => {
   for (const kind of ['access_token', 'refresh_token']) {
     const running = await start();
     const { redeem, clientId } = await signIn(running);
@@ -422,6 +422,7 @@ test('A56 D25: /revoke ends the session, by access token or refresh token, and o
     expect(running.ended.size).toBe(0);
     expect((await postForm(`${running.url}/revoke`, { token, client_id: clientId })).status).toBe(200);
     expect(running.ended.size).toBe(1);
+    expect(running.events.at(-1)).toMatchObject({ event: 'token.revoke', outcome: 'success', clientId });
   }
 });
 

@@ -40,10 +40,11 @@ const maxRegistrationBytes = 32 * 1024;
 /** Sets up oidc-provider and gives its endpoints as handlers of our route table. */
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
   const provider = createProvider(options);
-  addMiddleware(provider, options);
+  // Outermost first: the audit sees the answers that the other steps have made.
   auditProvider(provider, options.audit);
+  addMiddleware(provider, options);
   provider.on('server_error', (_ctx, error) =>
-    options.world.log.error({ reason: error.message }, 'authorization server fault'),
+    options.world.log.error({ err: error }, 'authorization server fault'),
   );
   const play = createPlayer(provider, options.config);
 
