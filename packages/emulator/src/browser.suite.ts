@@ -1,5 +1,5 @@
 /** A browser of a few lines for the tests: keeps cookies, follows nothing, posts the login page. */
-import type { Emulator } from './emulator.ts';
+import { CONTOSO_TENANT_ID, type Emulator, GATEWAY_CLIENT_ID, GATEWAY_CLIENT_SECRET } from './emulator.ts';
 
 export interface TestBrowser {
   get(url: string): Promise<Response>;
@@ -54,4 +54,33 @@ export function readRedirect(response: Response): URL {
 /** An authorize URL on the http origin, where the test needs no trust. */
 export function authorizeUrl(emulator: Emulator, tenant: string, params: Record<string, string>): string {
   return `${emulator.httpOrigin}/${tenant}/oauth2/v2.0/authorize?${new URLSearchParams(params).toString()}`;
+}
+
+export const REDIRECT = 'http://localhost:3001/auth/callback';
+
+/** The token endpoint of Contoso, over http. */
+export function postToken(emulator: Emulator, form: Record<string, string>): Promise<Response> {
+  const url = `${emulator.httpOrigin}/${CONTOSO_TENANT_ID}/oauth2/v2.0/token`;
+  return fetch(url, { method: 'POST', body: new URLSearchParams(form) });
+}
+
+/** Signs a person in through the gateway's app, from the page to the token answer. */
+export async function signInForTokens(
+  emulator: Emulator,
+  scope: string,
+  username = 'rita@contoso.example',
+): Promise<Record<string, string>> {
+  const params = { client_id: GATEWAY_CLIENT_ID, response_type: 'code', redirect_uri: REDIRECT, scope };
+  const redirect = readRedirect(
+    await createBrowser().signIn(authorizeUrl(emulator, CONTOSO_TENANT_ID, params), username),
+  );
+  const code = redirect.searchParams.get('code') ?? '';
+  const client = { client_id: GATEWAY_CLIENT_ID, client_secret: GATEWAY_CLIENT_SECRET };
+  const response = await postToken(emulator, {
+    grant_type: 'authorization_code',
+    code,
+    redirect_uri: REDIRECT,
+    ...client,
+  });
+  return (await response.json()) as Record<string, string>;
 }
