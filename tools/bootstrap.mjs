@@ -17,6 +17,7 @@ const minimumNode = 24;
 
 const targets = {
   start: ['packages/cli/src/main.ts', 'dev'],
+  valetkey: ['packages/cli/src/main.ts'],
   test: ['tools/test.ts'],
   check: ['tools/test.ts', '--quick'],
   build: ['tools/build.ts'],
