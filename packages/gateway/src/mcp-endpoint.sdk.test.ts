@@ -1,4 +1,5 @@
 /** The official clients against the gateway with the snippets server behind it, in both eras. */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,8 @@ import {
 } from '@modelcontextprotocol/client';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { Secret } from '@valetkey/core/base/secret';
 import { startSnippetsServer } from '@valetkey/example-snippets';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -175,6 +178,74 @@ test('A24: a missing role sends neither client into a sign-in', async () => {
     expect(redirects()).toBe(0);
     await client.close();
   }
+});
+
+/** A backend that keeps sessions, as most servers of the legacy era do. */
+async function startSessionServer() {
+  const transports = new Map<string, StreamableHTTPServerTransport>();
+  const open = async () => {
+    const transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => randomUUID(),
+      onsessioninitialized: (id) => void transports.set(id, transport),
+    });
+    const server = new McpServer({ name: 'sessions', version: '1' });
+    server.registerTool('whoami', {}, () => ({
+      content: [{ type: 'text', text: transport.sessionId ?? '' }],
+    }));
+    server.registerTool('announce', {}, async () => {
+      await server.server.sendToolListChanged();
+      return { content: [] };
+    });
+    await server.connect(transport);
+    return transport;
+  };
+  const server = await startServer((req, res) => {
+    const known = transports.get(String(req.headers['mcp-session-id']));
+    void (known === undefined ? open() : Promise.resolve(known)).then((transport) =>
+      transport.handleRequest(req, res),
+    );
+  });
+  return { ...server, transports };
+}
+
+test('D61 A54: a server with sessions works through the gateway, its own event stream included', async () => {
+  const sessions = await startSessionServer();
+  const own = await startGateway([backendAt(sessions.url, { resource })]);
+  const headers = { authorization: `Bearer ${await tokenOf('anna', [])}` };
+  const transport = new StreamableHTTPClientTransport(new URL(`${own.url}/snippets/mcp`), {
+    requestInit: { headers },
+  });
+  const client = new Client({ name: 'v2', version: '1' });
+  const announced = Promise.withResolvers<void>();
+  client.setNotificationHandler('notifications/tools/list_changed', () => announced.resolve());
+  await client.connect(transport);
+  // The stand-alone stream opens on its own time; the audit knows when it has.
+  await expect.poll(() => own.audited.some(({ method }) => method === 'http GET')).toBe(true);
+  expect(await client.callTool({ name: 'whoami' })).toMatchObject({
+    content: [{ text: transport.sessionId }],
+  });
+  await client.callTool({ name: 'announce' });
+  await announced.promise;
+
+  const thief = {
+    authorization: `Bearer ${await tokenOf('ben', [])}`,
+    'mcp-session-id': transport.sessionId ?? '',
+  };
+  for (const method of ['GET', 'DELETE']) {
+    const refused = await fetch(`${own.url}/snippets/mcp`, {
+      method,
+      headers: { ...thief, accept: 'text/event-stream' },
+    });
+    expect(refused.status, `${method} of another person`).toBe(404);
+    await refused.text();
+  }
+  expect(await client.callTool({ name: 'whoami' }), 'the session lives on').toMatchObject({
+    content: [{ text: transport.sessionId }],
+  });
+  await transport.terminateSession();
+  await client.close();
+  await own.close();
+  await sessions.close();
 });
 
 test('A21 D14 D42 CVE-2026-25536: 200 people at once, in both eras, each read their own', async () => {

@@ -44,7 +44,14 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
   const { method, headers } = req;
   const body = await readText(req);
   arrived.push({ method, headers, body });
+  const tools = '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"hello"},{"name":"save"}]}}';
   if (body.includes('die')) res.destroy();
+  else if (method === 'GET')
+    res.writeHead(200, { 'content-type': 'text/event-stream' }).end(`data: ${tools}\n\n`);
+  else if (body.includes('tools/list'))
+    res
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(body.startsWith('[') ? `[${tools}]` : tools);
   else res.writeHead(200, { 'content-type': 'application/json' }).end('{"jsonrpc":"2.0","id":1,"result":{}}');
 }
 
@@ -216,6 +223,20 @@ test('A24 CVE-2026-8719: a call without the role is refused with its name, and g
       objectId: 'anna',
     }),
   ]);
+});
+
+const listing = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
+
+test.each<[string, { method?: string; body?: unknown }]>([
+  ['tools/list', { body: listing }],
+  ['tools/list in a batch', { body: [listing] }],
+  ['a GET that replays the list', { method: 'GET' }],
+])('A24 Obot: the answer to %s hides what the person may not call', async (_case, options) => {
+  const { text } = await ask({ headers: signedIn(), ...options });
+  expect(text).toContain('hello');
+  expect(text).not.toContain('save');
+  const writer = await gateway.issue(resource, { roles: ['Snippets.Reader', 'Snippets.Writer'] });
+  expect((await ask({ headers: { authorization: `Bearer ${writer}` }, ...options })).text).toContain('save');
 });
 
 test('A24: who may not enter is refused at initialize', async () => {

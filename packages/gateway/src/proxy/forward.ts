@@ -94,28 +94,19 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     bodyTimeout: 0,
   });
 
-  async function send(exchange: Exchange, request: ForwardRequest, signal: AbortSignal): Promise<Answer> {
-    const { req, method } = exchange;
+  async function headersFor({ req, id }: Exchange, request: ForwardRequest): Promise<string[]> {
     const sessionless = request.era === 'modern' ? ['mcp-session-id', 'last-event-id'] : [];
     const own = {
       ...(await identity.headersFor(request.principal, backend)),
       ...ownCredential,
-      'x-request-id': exchange.id,
+      'x-request-id': id,
       'accept-encoding': 'identity',
       ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
     };
-    const headers = [
+    return [
       ...requestHeadersForBackend(req.rawHeaders, [...alsoDropped, ...sessionless]),
       ...Object.entries(own).flat(),
     ];
-    return pool.request({
-      // The query is the operator's, never the client's: a key of the upstream URL could be overwritten there.
-      path: upstream.pathname + upstream.search,
-      method,
-      headers,
-      body: request.body ?? null,
-      signal,
-    });
   }
 
   return {
@@ -124,10 +115,18 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
       const sessionId = sessionOf(exchange, request);
       if (sessionId !== undefined && !sessions.isOwner(sessionId, person)) return err('unknown_session');
 
+      const headers = await headersFor(exchange, request);
       const watch = watchClient(exchange, backend.firstByteTimeoutMs);
       let answer: Answer;
       try {
-        answer = await send(exchange, request, watch.signal);
+        answer = await pool.request({
+          // The query is the operator's, never the client's: it could overwrite a key of the upstream URL.
+          path: upstream.pathname + upstream.search,
+          method: exchange.method,
+          headers,
+          body: request.body ?? null,
+          signal: watch.signal,
+        });
       } catch (error) {
         const fault = watch.cause() ?? 'unreachable';
         if (fault !== 'client_gone') log.warn({ ...about(exchange, error), fault }, 'backend gave no answer');
