@@ -78,11 +78,13 @@ export function checkLinks(
   });
 }
 
-/** Paths of this repository in `code`, that do not exist. A pattern with `*` or `<` is not a path. */
+const mcpMethods = new Set(['tools/list', 'tools/call']);
+
+/** Paths of this repository in `code`, that do not exist. A pattern with `*` or `<` is not a path, nor is an MCP method. */
 export function checkPaths(path: string, markdown: string, isThere: (path: string) => boolean): string[] {
   const named = markdown.matchAll(/`((?:packages|examples|test|tools|docs|bench)\/[^`\s*<>{}…]+)`/g);
   return [...named].flatMap(([, name = '']) =>
-    isThere(name) ? [] : [`${path}: \`${name}\` does not exist`],
+    mcpMethods.has(name) || isThere(name) ? [] : [`${path}: \`${name}\` does not exist`],
   );
 }
 
