@@ -5,6 +5,7 @@ import {
   ConfidentialClientApplication,
   CryptoProvider,
   InteractionRequiredAuthError,
+  PublicClientApplication,
   ServerError,
 } from '@azure/msal-node';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
@@ -14,6 +15,7 @@ import { createSelfSigned } from './certificates.ts';
 import {
   CONTOSO_TENANT_ID as TENANT,
   createEmulator,
+  DESKTOP_CLIENT_ID,
   type Emulator,
   GATEWAY_CLIENT_ID,
   GATEWAY_CLIENT_SECRET,
@@ -177,4 +179,45 @@ test('client credentials with a federated assertion of a managed identity', asyn
   const result = await assertionOf(GATEWAY_IDENTITY_PRINCIPAL_ID);
   expect(decodeJwt(result?.accessToken ?? '')).toMatchObject({ azpacr: '2' });
   await expect(assertionOf('00000000-0000-4000-8000-000000000000')).rejects.toThrow('AADSTS700213');
+});
+
+test('MSAL in MCP mode: the exact App ID URI as resource works, at code and at refresh; a trailing slash is AADSTS9010010', async () => {
+  const client = new PublicClientApplication({
+    auth: {
+      clientId: DESKTOP_CLIENT_ID,
+      authority: `${emulator.authorityHost}/${TENANT}`,
+      knownAuthorities: [new URL(emulator.authorityHost).host],
+      isMcp: true,
+    },
+  });
+  const { verifier, challenge } = await new CryptoProvider().generatePkceCodes();
+  const asked = { scopes: [`${SNIPPETS_API_URI}/snippets.use`], redirectUri: 'http://localhost:3998' };
+  const urlFor = (resource: string) =>
+    client.getAuthCodeUrl({
+      ...asked,
+      resource,
+      codeChallenge: challenge,
+      codeChallengeMethod: 'S256',
+      responseMode: 'query',
+    });
+
+  const slashed = readRedirect(await createBrowser().get(await urlFor(`${SNIPPETS_API_URI}/`)));
+  expect(slashed.searchParams.get('error')).toBe('invalid_target');
+  expect(slashed.searchParams.get('error_description')).toContain('AADSTS9010010');
+
+  const resource = SNIPPETS_API_URI;
+  const redirect = readRedirect(await createBrowser().signIn(await urlFor(resource), 'rita@contoso.example'));
+  const code = redirect.searchParams.get('code') ?? '';
+  const result = await client.acquireTokenByCode({ ...asked, code, resource, codeVerifier: verifier });
+  expect(decodeJwt(result.accessToken)).toMatchObject({ scp: 'snippets.use', roles: ['Snippets.Reader'] });
+  if (result.account === null) throw new Error('no account');
+  const fresh = await client.acquireTokenSilent({
+    scopes: asked.scopes,
+    account: result.account,
+    resource,
+    forceRefresh: true,
+  });
+  expect(fresh.fromCache).toBe(false);
+  const sent = emulator.control.requestLog().at(-1)?.form;
+  expect(sent).toMatchObject({ grant_type: 'refresh_token', resource });
 });
