@@ -36,8 +36,9 @@ export function createRateLimiter(limits: RateLimits, clock: Clock, maxKeys = 50
       const windowMs = windowSeconds * 1000;
       const nowMs = clock.nowMs();
       const entry = `${name} ${key}`;
-      // A clock set back must not lock anybody out for longer than one window.
-      const from = Math.min(Math.max(fullAgainAtMs.get(entry) ?? nowMs, nowMs), nowMs + windowMs);
+      const noted = fullAgainAtMs.get(entry) ?? nowMs;
+      // More than a window ahead is only possible when the clock was set back since: nobody is locked out for that.
+      const from = noted > nowMs + windowMs + 0.5 ? nowMs : Math.max(noted, nowMs);
       const next = from + windowMs / requests;
       // Half a millisecond of grace: the steps are fractions, and their sum is not exact.
       const waitMs = next - nowMs - windowMs;
