@@ -118,6 +118,21 @@ test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
   },
 );
 
+test('npm run: when the shell between npm and us dies of a signal, the target is told to end', async () => {
+  const script = `process.on('SIGTERM', () => { console.log('ended'); process.exit(0); });
+    setInterval(() => {}, 1000); console.log('up');`;
+  target(script);
+  const env = { ...process.env, npm_execpath: join(at, 'npm.mjs'), npm_lifecycle_event: 'test' };
+  const command = `"${process.execPath}" "${join(at, 'tools/bootstrap.mjs')}" test; true`;
+  const shell = spawn('sh', ['-c', command], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  const seen: string[] = [];
+  shell.stdout.on('data', (chunk: Buffer) => seen.push(String(chunk)));
+  await once(shell.stdout, 'data');
+  shell.kill('SIGTERM');
+  await once(shell.stdout, 'close');
+  expect(seen.join('')).toBe('up\nended\n');
+});
+
 test('a target that a signal ended gives 128 and its number', async () => {
   target("process.kill(process.pid, 'SIGKILL'); setInterval(() => {}, 1000);");
   expect((await start('test').ended).code).toBe(137);
@@ -126,7 +141,7 @@ test('a target that a signal ended gives 128 and its number', async () => {
 test('a target nobody knows is refused before anything is installed', async () => {
   const outcome = await start('constructor').ended;
   expect(outcome.code).toBe(1);
-  expect(outcome.stderr).toContain('start|test|check');
+  expect(outcome.stderr).toContain('Usage: node tools/bootstrap.mjs start|');
   expect(installs()).toBe(0);
 });
 

@@ -56,7 +56,7 @@ export function completeLock(lock: Lockfile): Lockfile {
   }
   return {
     ...lock,
-    packages: Object.fromEntries(Object.entries(packages).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+    packages: Object.fromEntries(Object.entries(packages).toSorted(([a], [b]) => a.localeCompare(b, 'en'))),
   };
 }
 
