@@ -23,14 +23,14 @@ export interface HttpBrowser {
   submit(page: Answer, fields: Record<string, string>, stayOn: readonly string[]): Promise<Answer>;
   /** Cookies of an origin, by name. */
   cookies(origin: string): ReadonlyMap<string, string>;
-  setCookie(origin: string, name: string, value: string): void;
+  setCookie(origin: string, name: string, value: string, path?: string): void;
 }
 
 export function createHttpBrowser(): HttpBrowser {
-  const jars = new Map<string, Map<string, { value: string; path: string }>>();
+  const jars = new Map<string, Jar>();
 
   function jarOf(origin: string) {
-    const jar = jars.get(origin) ?? new Map<string, { value: string; path: string }>();
+    const jar: Jar = jars.get(origin) ?? new Map();
     jars.set(origin, jar);
     return jar;
   }
@@ -42,7 +42,7 @@ export function createHttpBrowser(): HttpBrowser {
       .filter(
         ([, { path }]) => pathname === path || pathname.startsWith(path.endsWith('/') ? path : `${path}/`),
       )
-      .map(([name, { value }]) => `${name}=${value}`)
+      .map(([, { name, value }]) => `${name}=${value}`)
       .join('; ');
     const response = await fetch(url, {
       redirect: 'manual',
@@ -92,8 +92,9 @@ export function createHttpBrowser(): HttpBrowser {
       if (answer.location === undefined || !stayOn.includes(new URL(answer.location).origin)) return answer;
       return follow(answer.location, stayOn);
     },
-    cookies: (origin) => new Map([...jarOf(origin)].map(([name, { value }]) => [name, value])),
-    setCookie: (origin, name, value) => void jarOf(origin).set(name, { value, path: '/' }),
+    cookies: (origin) => new Map([...jarOf(origin).values()].map(({ name, value }) => [name, value])),
+    setCookie: (origin, name, value, path = '/') =>
+      void jarOf(origin).set(`${path} ${name}`, { name, value, path }),
   };
 }
 
@@ -121,7 +122,10 @@ export async function signInOverHttp(
   return answer;
 }
 
-function storeCookie(jar: Map<string, { value: string; path: string }>, line: string): void {
+/** By path and name: a cookie of another path is another cookie (RFC 6265 §5.3). */
+type Jar = Map<string, { name: string; value: string; path: string }>;
+
+function storeCookie(jar: Jar, line: string): void {
   const [pair = '', ...attributes] = line.split(';').map((part) => part.trim());
   const at = pair.indexOf('=');
   const name = pair.slice(0, at);
@@ -129,8 +133,10 @@ function storeCookie(jar: Map<string, { value: string; path: string }>, line: st
   const isGone = attributes.some(
     (part) => /^max-age=0$/i.test(part) || /^expires=Thu, 01 Jan 1970/i.test(part),
   );
-  if (isGone || value === '') jar.delete(name);
-  else jar.set(name, { value, path: attributes.find((part) => /^path=/i.test(part))?.slice(5) ?? '/' });
+  const path = attributes.find((part) => /^path=/i.test(part))?.slice(5) ?? '/';
+  const id = `${path} ${name}`;
+  if (isGone || value === '') jar.delete(id);
+  else jar.set(id, { name, value, path });
 }
 
 function hiddenFields(html: string): Record<string, string> {
