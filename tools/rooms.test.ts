@@ -158,6 +158,7 @@ test('imports are found by syntax, not by the look of the text', () => {
 test('the longest room name decides', () => {
   expect(findRoom('packages/gateway/src/enforce/access-token.ts')).toBe('gateway/enforce/access-token.ts');
   expect(findRoom('packages/gateway/src/enforce/check.ts')).toBe('gateway/enforce');
+  expect(findRoom('packages/gateway/src/mcp-endpoint.sdk.test.ts')).toBe('gateway/mcp-endpoint.ts');
   expect(findRoom('packages/emulator/src/deep/down.ts')).toBe('emulator');
   expect(findRoom('examples/snippets/src/server.ts')).toBe('examples/snippets');
   expect(findRoom('packages/gateway/src/enforcer/x.ts')).toBeUndefined();

@@ -37,7 +37,11 @@ const roomNames = Object.keys(rooms).toSorted((a, b) => b.length - a.length);
 /** `packages/gateway/src/http/cors.ts` is at `gateway/http/cors.ts`; the longest room name that fits decides. */
 export function findRoom(path: string): string | undefined {
   const place = path.replace(/^packages\//, '').replace(/^((?:examples\/)?[^/]+)\/src\//, '$1/');
-  return roomNames.find((room) => place === room || place.startsWith(`${room}/`));
+  return roomNames.find((room) => {
+    const ownsTests =
+      room.endsWith('.ts') && place.startsWith(room.slice(0, -'ts'.length)) && isTestFile(place);
+    return place === room || place.startsWith(`${room}/`) || ownsTests;
+  });
 }
 
 export function readHouse(at: string = root): House {
