@@ -15,6 +15,51 @@ export interface TenantSeed {
   readonly displayName: string;
   readonly users: readonly UserSeed[];
   readonly apps: readonly AppSeed[];
+  /** Multi-tenant apps of other tenants that are already known here: their service principals. */
+  readonly servicePrincipals?: readonly ServicePrincipalSeed[];
+  readonly conditionalAccess?: readonly ConditionalAccessPolicy[];
+  /**
+   * Who may consent for themselves, where an app asks for consent at all. Default `allowed`. With `adminOnly` a person
+   * meets AADSTS90094, and with `adminRequest` the same page lets them ask an administrator (AADSTS90095).
+   */
+  readonly userConsent?: 'allowed' | 'adminOnly' | 'adminRequest';
+}
+
+/** An app of another tenant, installed in this one: the object id and the assignments are this tenant's own. */
+export interface ServicePrincipalSeed {
+  readonly clientId: string;
+  readonly servicePrincipalId: string;
+  readonly assignments?: readonly AssignmentSeed[];
+}
+
+export interface AssignmentSeed {
+  readonly username: string;
+  readonly roles: readonly string[];
+}
+
+/** `c1` to `c99` at Entra; what an API asks for by the claims challenge `acrs`. */
+export type AuthenticationContext = `c${number}`;
+
+/**
+ * When it applies (all that are given must agree) and what it then demands. `resources` and `contexts` are what a policy of
+ * Entra's targets: an app that tokens are for, or an authentication context a claims challenge asked for.
+ */
+export interface ConditionalAccessPolicy {
+  /** A GUID: claims challenges name the policy by it (`capolids`). */
+  readonly id: string;
+  readonly displayName: string;
+  /** Client ids of resources, or of clients for their own sign-in; `all` for every one. */
+  readonly resources?: readonly string[] | 'all';
+  readonly contexts?: readonly AuthenticationContext[];
+  /** Usernames. Default: everybody. */
+  readonly users?: readonly string[];
+  /**
+   * `mfa`: AADSTS50076, or 50079 for whoever has no second factor. `compliantDevice`: 53000, or 530003 without a device.
+   * `domainJoinedDevice`: 53001. `block`: 53003.
+   */
+  readonly demand?: 'mfa' | 'compliantDevice' | 'domainJoinedDevice' | 'block';
+  /** A sign-in older than this is asked for again: AADSTS70043 at the token endpoint, 70044 where a session was used. */
+  readonly signInFrequencySeconds?: number;
 }
 
 export interface UserSeed {
@@ -35,6 +80,14 @@ export interface UserSeed {
   readonly groups?: readonly string[];
   /** One line under the name in the account picker. */
   readonly hint: string;
+  /** May consent for the whole tenant. Default false. */
+  readonly isAdmin?: boolean;
+  /** Default `registered`: the person has an authenticator. With `none` a demand for MFA is AADSTS50079. */
+  readonly secondFactor?: 'registered' | 'none';
+  /** What the person signs in from, for Conditional Access. Default `none`. */
+  readonly device?: 'none' | 'registered' | 'compliant' | 'domainJoined';
+  /** The user account of an agent: `xms_sub_fct` 13 in its tokens. Only `user_fic` signs it in. */
+  readonly isAgent?: boolean;
 }
 
 /** Where a redirect URI is registered decides how its code is redeemed: `web` must prove itself, the others must not. */
@@ -66,6 +119,12 @@ export interface AppRoleSeed {
   readonly displayName: string;
 }
 
+/** An entry of the manifest's `optionalClaims`. `use_guid` makes a v1 token's `aud` the client id. */
+export interface OptionalClaim {
+  readonly name: string;
+  readonly additionalProperties?: readonly string[];
+}
+
 export interface AppSeed {
   readonly clientId: string;
   /** Object id of the app's service principal: `oid` and `sub` of its app-only tokens. */
@@ -86,7 +145,7 @@ export interface AppSeed {
   readonly accessTokenVersion: 1 | 2;
   readonly appRoles?: readonly AppRoleSeed[];
   /** Who has which app role. An entry with no roles is the default access assignment. */
-  readonly assignments?: readonly { readonly username: string; readonly roles: readonly string[] }[];
+  readonly assignments?: readonly AssignmentSeed[];
   /** Default false. With it, a person without an assignment answers AADSTS50105. */
   readonly assignmentRequired?: boolean;
   /** Application permissions other apps hold on this one: `roles` of their app-only tokens. */
@@ -97,6 +156,41 @@ export interface AppSeed {
   readonly groupClaims?: boolean;
   /** The optional claim `idtyp` in access tokens for this app. Default false, as in Entra. */
   readonly idtypClaim?: boolean;
+  readonly optionalClaims?: {
+    readonly idToken?: readonly OptionalClaim[];
+    /** In access tokens FOR this app. `xms_cc` makes it one that understands continuous access evaluation. */
+    readonly accessToken?: readonly OptionalClaim[];
+  };
+  /** "Allow public client flows": device code and passwords without a credential. Default: with a `publicClient` redirect. */
+  readonly allowPublicClient?: boolean;
+  /** Which tokens the authorize endpoint may issue itself. Default: none (AADSTS700054, 700051). */
+  readonly implicitGrant?: { readonly idTokens?: boolean; readonly accessTokens?: boolean };
+  /**
+   * Default `assumed`: everything the app asks for counts as consented. With `required` the person meets the consent
+   * page, and AADSTS65001 where no page can be shown.
+   */
+  readonly consent?: 'assumed' | 'required';
+  /** Delegated scopes of this app that only an administrator may consent to: AADSTS90094. */
+  readonly adminScopes?: readonly string[];
+  /** Clients whose people are never asked for these scopes of this app. */
+  readonly preAuthorizedApplications?: readonly {
+    readonly clientId: string;
+    readonly scopes: readonly string[];
+  }[];
+  /** Clients whose consent page also covers what this app itself needs: the way to on-behalf-of in one consent. */
+  readonly knownClientApplications?: readonly string[];
+  /** App roles of other apps this one asks an administrator for, by resource client id. */
+  readonly applicationPermissions?: Readonly<Record<string, readonly string[]>>;
+  /** Certificates are accepted by subject and issuer (`x5c`), not by thumbprint. */
+  readonly trustedSubjects?: readonly { readonly subjectName: string; readonly authorityPem: string }[];
+  /** Called in a hidden frame at sign-out, with `iss` and `sid`. */
+  readonly frontChannelLogoutUrl?: string;
+  /** Default true. A disabled app answers AADSTS7000112. */
+  readonly enabled?: boolean;
+  /** The app is an agent identity: its tokens say so (`xms_act_fct`), and name the blueprint it was made from. */
+  readonly agentIdentity?: { readonly blueprintClientId: string };
+  /** Default true. False: AADSTS7000114 when it acts on behalf of somebody. */
+  readonly onBehalfOfAllowed?: boolean;
 }
 
 export const GRAPH_CLIENT_ID = '00000003-0000-0000-c000-000000000000';
