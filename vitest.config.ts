@@ -1,24 +1,35 @@
 import { defineConfig } from 'vitest/config';
 
-const conditions = ['source'];
+// A condition of our own: `source` is used by other packages too, and leads to TypeScript inside node_modules.
+const conditions = ['valetkey-source'];
+const beside = ['packages/*/src', 'examples/*/src', 'tools'];
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    // `eventsource` publishes a `source` condition too, so plain Node would be sent to TypeScript inside
-    // node_modules, which it refuses to strip. Vite may transform it, so these two go through Vite.
-    server: { deps: { inline: [/@modelcontextprotocol\/(client|sdk)/, /\/eventsource/] } },
     projects: [
       {
+        // Pure functions and single parts: seconds for all of them.
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
+          include: beside.map((folder) => `${folder}/**/*.test.ts`),
+          exclude: ['**/*.integration.test.ts', '**/node_modules/**'],
           isolate: false,
         },
       },
       {
+        // Several parts together, with real servers and processes; still beside the source.
+        extends: true,
+        test: {
+          name: 'integration',
+          include: beside.map((folder) => `${folder}/**/*.integration.test.ts`),
+          testTimeout: 30_000,
+        },
+      },
+      {
+        // The whole product.
         extends: true,
         test: {
           name: 'whole',

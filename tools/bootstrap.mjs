@@ -139,7 +139,7 @@ function fail(message) {
 
 /** Runs the target in our place: its output, its exit code, and every signal passed on to it. */
 function become(node, args) {
-  const options = ['--conditions=source', '--disable-warning=ExperimentalWarning'];
+  const options = ['--conditions=valetkey-source', '--disable-warning=ExperimentalWarning'];
   const child = spawn(node, [...options, ...args], { cwd: root, stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {

@@ -7,7 +7,7 @@ import { root } from './sources.ts';
 const writers = ['lockfile.ts', 'emit-config-schema.ts', 'promises.ts', 'rooms.ts'];
 
 for (const writer of writers.map((name) => join(root, 'tools', name)).filter((path) => existsSync(path))) {
-  const { status } = spawnSync(process.execPath, ['--conditions=source', writer, '--write'], {
+  const { status } = spawnSync(process.execPath, ['--conditions=valetkey-source', writer, '--write'], {
     cwd: root,
     stdio: 'inherit',
   });

@@ -71,13 +71,13 @@ function checkSiblings(one: Package, all: readonly Package[]): string[] {
 }
 
 /**
- * publint's own findings. The `source` condition leads to files that are not shipped: it serves this workspace
+ * publint's own findings. The `valetkey-source` condition leads to files that are not shipped: it serves this workspace
  * alone, and nothing outside asks for it, so that one finding is left out.
  */
 async function lint({ folder }: Package): Promise<string[]> {
   const { messages, pkg } = await publint({ pkgDir: join(root, folder), strict: true, pack: 'npm' });
   return messages
-    .filter((message) => message.type !== 'suggestion' && !message.path.includes('source'))
+    .filter((message) => message.type !== 'suggestion' && !message.path.includes('valetkey-source'))
     .map((message) => `${folder}: ${formatMessage(message, pkg, { color: false })}`);
 }
 

@@ -13,7 +13,6 @@ export interface Room {
 const domain = ['core/base', 'core/crypto', 'core/entra', 'core/mcp', 'core/policy', 'core/graph'];
 const contracts = ['gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit', 'gateway/http'];
 const services = [...contracts, 'gateway/entra', 'gateway/session'];
-const claims = 'gateway/enforce/access-token.ts';
 const edges = ['gateway/oauth', 'gateway/consent', 'gateway/enforce', 'gateway/proxy', 'gateway/admin'];
 const joints = ['gateway/sign-in', 'gateway/mcp-endpoint.ts'];
 
@@ -29,7 +28,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     pure: true,
   },
   'core/entra': {
-    purpose: 'what Entra ID means: clouds, issuers, tenants, claims, the AADSTS catalogue',
+    purpose: 'what Entra ID means: clouds, issuers, tenants, the AADSTS catalogue',
     may: ['core/base'],
     pure: true,
   },
@@ -78,10 +77,9 @@ export const rooms: Readonly<Record<string, Room>> = {
     may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit', 'gateway/entra'],
   },
 
-  [claims]: { purpose: 'the claims of an access token: all that `oauth` and `enforce` agree on', may: [] },
   'gateway/oauth': {
     purpose: 'the authorization server: oidc-provider configured, client registration, client quirks',
-    may: [...domain, ...services, claims],
+    may: [...domain, ...services],
   },
   'gateway/consent': {
     purpose: 'the pages a person decides on, and their protections',
@@ -89,7 +87,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   'gateway/enforce': {
     purpose: 'bearer token to principal to decision, or the challenge',
-    may: [...domain, ...services, claims],
+    may: [...domain, ...services],
   },
   'gateway/proxy': {
     purpose: 'backends: header tables, credentials, streaming both ways',
@@ -99,7 +97,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   'gateway/sign-in': {
     purpose:
       'the way of a person from the authorization request to the redirect back: joins oauth, consent and entra',
-    may: [...domain, ...services, 'gateway/oauth', 'gateway/consent', claims],
+    may: [...domain, ...services, 'gateway/oauth', 'gateway/consent'],
   },
   'gateway/mcp-endpoint.ts': {
     purpose: 'the way of one MCP request through enforce and proxy',
@@ -111,7 +109,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   'gateway/gateway.ts': {
     purpose: 'the composition root: opens every room once',
-    may: [...domain, ...services, ...edges, ...joints, claims, 'gateway/routes.ts'],
+    may: [...domain, ...services, ...edges, ...joints, 'gateway/routes.ts'],
   },
 
   emulator: { purpose: 'a local Entra ID; shares no code with the rest, so no misreading can hide', may: [] },

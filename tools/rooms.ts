@@ -13,7 +13,7 @@ import { finish } from './verdict.ts';
 
 interface Manifest {
   readonly name: string;
-  readonly exports?: Readonly<Record<string, string | { readonly source?: string }>>;
+  readonly exports?: Readonly<Record<string, string | { readonly 'valetkey-source'?: string }>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
@@ -67,11 +67,11 @@ const packageName = (specifier: string) =>
     : (specifier.split('/')[0] ?? specifier);
 const folderOf = (path: string) => /^(?:packages|examples)\/[^/]+/.exec(path)?.[0] ?? '';
 
-/** The file behind `@valetkey/core/base/result`, by that package's `source` condition. */
+/** The file behind `@valetkey/core/base/result`, by that package's `valetkey-source` condition. */
 function findExported(folder: string, manifest: Manifest, specifier: string): string | undefined {
   const wanted = `.${specifier.slice(manifest.name.length)}`;
   for (const [pattern, target] of Object.entries(manifest.exports ?? {})) {
-    const file = typeof target === 'string' ? target : target.source;
+    const file = typeof target === 'string' ? target : target['valetkey-source'];
     const [before = '', after] = pattern.split('*');
     if (!file || !wanted.startsWith(before) || (after === undefined && wanted !== pattern)) continue;
     return posix.join(folder, after === undefined ? file : file.replace('*', wanted.slice(before.length)));

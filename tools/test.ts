@@ -26,7 +26,7 @@ const isCi = process.env.CI === 'true';
 
 /** Runs a script on this Node, its output shown as it comes. True when it ended with exit code 0. */
 async function runNode(script: string, ...args: string[]): Promise<boolean> {
-  const options = ['--conditions=source', '--disable-warning=ExperimentalWarning'];
+  const options = ['--conditions=valetkey-source', '--disable-warning=ExperimentalWarning'];
   const child = spawn(process.execPath, [...options, join(root, script), ...args], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -81,6 +81,7 @@ const checks: readonly Check[] = [
   node('decisions', 'tools/decisions.ts'),
   node('docs', 'tools/docs.ts'),
   vitest('unit'),
+  vitest('integration'),
   ...(isQuick ? [] : [vitest('whole')]),
 ];
 

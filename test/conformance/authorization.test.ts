@@ -39,11 +39,11 @@ async function judge(revision: string): Promise<{ exitCode: number | null; outpu
     [
       toolPath(),
       'authorization',
-      ...['--url', product.url],
-      ...['--client-id', clientId],
-      ...['--resource', product.mcpUrl],
-      ...['--port', String(port)],
-      ...['--spec-version', revision],
+      `--url=${product.url}`,
+      `--client-id=${clientId}`,
+      `--resource=${product.mcpUrl}`,
+      `--port=${port}`,
+      `--spec-version=${revision}`,
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );

@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAuthority, createServerCertificate } from '../../packages/emulator/src/certificates.ts';
+import { createAuthority, createServerCertificate } from '@valetkey/entra-emulator/certificates';
 
 export interface DocumentHost {
   readonly origin: string;

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -61,9 +62,9 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
   const emulator = options.emulator ?? (await createEmulator());
   if (options.emulator === undefined) closers.push(() => emulator.close());
 
-  let listener: Awaited<ReturnType<typeof createGateway>>['listener'] | undefined;
+  const opened: { listener?: RequestListener } = {};
   const server = createHttpServer(
-    (req, res) => (listener === undefined ? res.writeHead(503).end() : listener(req, res)),
+    (req, res) => (opened.listener === undefined ? res.writeHead(503).end() : opened.listener(req, res)),
     {
       requestTimeoutMs: 30_000,
     },
@@ -123,7 +124,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     },
     options.gateway,
   );
-  listener = gateway.listener;
+  opened.listener = gateway.listener;
   closers.push(async () => {
     await closeGracefully(server, 200);
     await gateway.close();

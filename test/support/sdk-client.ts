@@ -24,7 +24,7 @@ export type SdkKind = 'v1' | 'v2 legacy' | 'v2 modern';
 /** What a client writes to disk: give it to a second client, and that one is the first one, started again. */
 export interface ClientMemory {
   client?: { readonly client_id: string };
-  tokens?: { readonly access_token: string; readonly refresh_token?: string };
+  tokens?: { readonly access_token: string; readonly refresh_token?: string | undefined };
 }
 
 export interface SdkClientOptions {
@@ -123,8 +123,7 @@ function openV1({ mcpUrl }: SdkClientOptions, provider: OAuthClientProvider, fet
   const authProvider = provider as OAuthClientProviderV1;
   const transport = new TransportV1(new URL(mcpUrl), { authProvider, fetch });
   return {
-    // The SDK's own types were not written for exactOptionalPropertyTypes.
-    connect: () => client.connect(transport as Parameters<ClientV1['connect']>[0]),
+    connect: () => client.connect(transport),
     finish: (answer) => transport.finishAuth(answer.get('code') ?? ''),
     listTools: async () => (await client.listTools()).tools.map(({ name }) => name).toSorted(),
     callTool: async (name, args = {}) => (await client.callTool({ name, arguments: args })) as SdkToolResult,
@@ -158,7 +157,7 @@ function createProvider(
     },
     tokens: () => memory.tokens as ReturnType<OAuthClientProvider['tokens']>,
     saveTokens(tokens) {
-      memory.tokens = tokens as NonNullable<ClientMemory['tokens']>;
+      memory.tokens = tokens;
     },
     redirectToAuthorization(url) {
       attempt.signIns += 1;

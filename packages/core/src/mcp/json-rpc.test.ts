@@ -100,6 +100,11 @@ test.each<[string, string | Uint8Array, string]>([
   ['a result that is no object', '{"jsonrpc":"2.0","id":1,"result":1}', 'invalid-message'],
   ['an error that is no object', '{"jsonrpc":"2.0","id":1,"error":"x"}', 'invalid-message'],
   ['neither', '{"jsonrpc":"2.0","id":1}', 'invalid-message'],
+  [
+    'a response with a call for parsers that ignore case',
+    '{"jsonrpc":"2.0","id":1,"result":{},"Method":"tools/call"}',
+    'invalid-message',
+  ],
   ['a method in capitals only', '{"jsonrpc":"2.0","id":1,"METHOD":"m"}', 'invalid-message'],
 ])('A22 D16: refused, not a fault: %s', (_name, body, kind) => {
   expect(kindOf(body)).toBe(kind);

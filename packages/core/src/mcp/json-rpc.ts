@@ -135,6 +135,9 @@ function findResponseFault(value: JsonObject): string | undefined {
   if (Object.hasOwn(value, 'result') === Object.hasOwn(value, 'error')) {
     return 'expected `method`, or either `result` or `error`';
   }
+  // A response to us, and a call to a backend whose parser matches keys without regard to case, as Go's does.
+  if (Object.keys(value).some((key) => key.toUpperCase() === 'METHOD'))
+    return 'both a request and a response';
   if (Object.hasOwn(value, 'result')) {
     if (!isJsonObject(result)) return '`result` must be an object';
     return isId(id) ? undefined : '`id` must be text or a whole number';

@@ -1,5 +1,5 @@
 import { personId } from '@valetkey/core/policy/principal';
-import type { AccessTokenClaims } from './access-token.ts';
+import type { AccessTokenClaims } from '../session/access-token.ts';
 
 /**
  * Reads the claims of a decrypted access token. Strict although we wrote them ourselves: a claim of another type

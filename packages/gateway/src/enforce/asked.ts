@@ -1,13 +1,8 @@
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import { checkBatchEra, type Era, eraOf } from '@valetkey/core/mcp/era';
-import { type JsonRpcFault, jsonRpcCodes } from '@valetkey/core/mcp/errors';
+import type { JsonRpcFault } from '@valetkey/core/mcp/errors';
 import { checkHeaderAgreement } from '@valetkey/core/mcp/header-agreement';
-import {
-  isResponse,
-  type JsonRpcBody,
-  type JsonRpcMessage,
-  parseJsonRpcBody,
-} from '@valetkey/core/mcp/json-rpc';
+import { type JsonRpcBody, parseJsonRpcBody } from '@valetkey/core/mcp/json-rpc';
 import { type Operation, operationOf } from '@valetkey/core/mcp/operation';
 import type { Limits } from '../config/config.ts';
 import { readBody } from '../http/body.ts';
@@ -72,24 +67,8 @@ function findFault(exchange: Exchange, body: JsonRpcBody): JsonRpcFault | undefi
   for (const message of body.messages) {
     const agreement = checkHeaderAgreement(headers, message);
     if (!agreement.ok) return agreement.error;
-    if (isDisguisedCall(message)) return disguised;
   }
   return undefined;
-}
-
-const disguised: JsonRpcFault = {
-  kind: 'invalid-message',
-  code: jsonRpcCodes.invalidRequest,
-  message: 'both a request and a response',
-  id: null,
-};
-
-/**
- * `{"id":1,"result":{},"Method":"tools/call"}` is a response to us, and a call to a backend whose parser matches
- * keys without regard to case, as Go's does.
- */
-function isDisguisedCall(message: JsonRpcMessage): boolean {
-  return isResponse(message) && Object.keys(message).some((key) => key.toUpperCase() === 'METHOD');
 }
 
 /** A header sent twice arrives joined by a comma, and so agrees with no body. */

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createKeyRing, type KeyRing, parseKeyRing } from '@valetkey/core/crypto/key-ring';
 import { CompactEncrypt } from 'jose';
-import type { AccessTokenClaims } from './access-token.ts';
+import type { AccessTokenClaims } from '../session/access-token.ts';
 
 export const issuer = 'https://mcp.contoso.test';
 export const resource = `${issuer}/snippets/mcp`;

@@ -5,7 +5,7 @@ import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import { hashToken } from '@valetkey/core/crypto/token-hash';
 import type { Principal } from '@valetkey/core/policy/principal';
 import { type CompactJWEHeaderParameters, errors, jwtDecrypt } from 'jose';
-import type { AccessTokenClaims } from './access-token.ts';
+import type { AccessTokenClaims } from '../session/access-token.ts';
 import { parseAccessTokenClaims } from './access-token-claims.ts';
 
 /** Why a token is not accepted. For audit only: on the wire they are all the same `invalid_token` (A49). */

@@ -16,11 +16,6 @@ export function sendJson(exchange: Exchange, status: number, body: unknown): voi
   end(exchange, status, 'application/json; charset=utf-8', JSON.stringify(body));
 }
 
-export function sendNoContent(exchange: Exchange): void {
-  applySecurityHeaders(exchange.res);
-  exchange.res.writeHead(204).end();
-}
-
 /**
  * Redirects.
  *

@@ -55,6 +55,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       publicUrl: options.config.publicUrl,
       configuredClients: new Set(options.config.clients.preRegistered.map(({ clientId }) => clientId)),
       clock: options.world.clock,
+      random: options.world.random,
     }),
 
     async serve(exchange) {

@@ -60,7 +60,7 @@ export function createGuardedFetch(options: GuardOptions): FetchFromStranger {
       signal: init.signal ? AbortSignal.any([init.signal, timeout]) : timeout,
       dispatcher,
     };
-    return (await undiciFetch(target.href, request)) as unknown as Response;
+    return undiciFetch(target.href, request);
   };
 }
 

@@ -1,4 +1,5 @@
 import { interactionPolicy } from 'oidc-provider';
+import { isApprovedHere } from './approval-proof.ts';
 
 /**
  * Every authorization request asks the person, whatever a session cookie says: oidc-provider's own sessions are
@@ -6,15 +7,20 @@ import { interactionPolicy } from 'oidc-provider';
  * needs (MCP security best practices, "Confused Deputy"). Whether a consent may be remembered is decided in the
  * sign-in flow, where browser, person, client, redirect and scopes are known.
  *
+ * An answer counts in the browser that gave it; in any other one the question is asked (`approval-proof.ts`).
+ *
  * The three prompts are those a client may name in `prompt` (Claude Code sends `consent`); all lead to one page.
  */
-export function createInteractionPolicy(): interactionPolicy.DefaultPolicy {
+export function createInteractionPolicy(publicUrl: string): interactionPolicy.DefaultPolicy {
   const { Check, Prompt, base } = interactionPolicy;
   const isUnanswered = new Check(
     'sign_in',
     'sign-in and consent are needed',
     'interaction_required',
-    (ctx) => ctx.oidc.result?.login === undefined || ctx.oidc.result.consent === undefined,
+    (ctx) =>
+      ctx.oidc.result?.login === undefined ||
+      ctx.oidc.result.consent === undefined ||
+      !isApprovedHere(ctx, publicUrl),
   );
   const policy = base();
   policy.clear();

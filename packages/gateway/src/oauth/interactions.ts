@@ -2,8 +2,10 @@ import type Provider from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import type { Clock } from '@valetkey/core/base/clock';
 import { nowSeconds } from '@valetkey/core/base/clock';
+import type { RandomBytes } from '@valetkey/core/base/random';
 import type { BackendConfig } from '../config/config.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { proveApproval } from './approval-proof.ts';
 import { replayRequest } from './replayed-request.ts';
 import { resolveScopes, type Resources } from './resources.ts';
 
@@ -43,8 +45,11 @@ export interface Interactions {
   findOfBrowser(exchange: Exchange): Promise<SignInRequest | undefined>;
   /** For the callback, whose own cookie has already proved the browser. */
   find(id: string): Promise<SignInRequest | undefined>;
-  /** Grants what was approved. @returns where the browser goes on; undefined when the request has expired. */
-  approve(request: SignInRequest, approval: Approval): Promise<string | undefined>;
+  /**
+   * Grants what was approved, to the browser of this exchange: only there the request can go on.
+   * @returns where the browser goes on; undefined when the request has expired.
+   */
+  approve(exchange: Exchange, request: SignInRequest, approval: Approval): Promise<string | undefined>;
   /** Ends the request with an OAuth error for the client (RFC 6749 §4.1.2.1). @returns where the browser goes on. */
   refuse(
     id: string,
@@ -60,6 +65,7 @@ export function createInteractions(options: {
   readonly publicUrl: string;
   readonly configuredClients: ReadonlySet<string>;
   readonly clock: Clock;
+  readonly random: RandomBytes;
 }): Interactions {
   const { provider, resources, clock } = options;
   const publicUrl = new URL(options.publicUrl);
@@ -74,7 +80,7 @@ export function createInteractions(options: {
       scope,
       login_hint: loginHint,
     } = interaction.params;
-    const client = typeof clientId === 'string' ? await provider.Client.find(clientId) : undefined;
+    const client = typeof clientId === 'string' ? await findClient(clientId) : undefined;
     const indicator = Array.isArray(resource) ? resource[0] : resource;
     const backend = typeof indicator === 'string' ? resources.find(indicator) : undefined;
     if (client === undefined || backend === undefined || typeof redirectUri !== 'string') return undefined;
@@ -93,6 +99,16 @@ export function createInteractions(options: {
       scopes: resolveScopes(backend, typeof scope === 'string' ? scope : undefined) ?? [],
       ...(typeof loginHint === 'string' ? { loginHint } : {}),
     };
+  }
+
+  /** A metadata document can be gone, or be another one, by the time the person comes back: the client is, then, too. */
+  async function findClient(clientId: string) {
+    try {
+      return await provider.Client.find(clientId);
+    } catch (error) {
+      if (error instanceof errors.OIDCProviderError) return undefined;
+      throw error;
+    }
   }
 
   function sourceOf(clientId: string): RequestingClient['source'] {
@@ -129,7 +145,7 @@ export function createInteractions(options: {
       const interaction = await provider.Interaction.find(id);
       return interaction === undefined ? undefined : describe(interaction);
     },
-    approve: (request, approval) =>
+    approve: (exchange, request, approval) =>
       finish(request.id, async (interaction) => {
         const grant = new provider.Grant({ accountId: approval.person, clientId: request.client.id });
         grant.jti = approval.sessionId;
@@ -150,6 +166,11 @@ export function createInteractions(options: {
           login: { accountId: approval.person, remember: false },
           consent: { grantId: approval.sessionId },
           select_account: {},
+          approvedBy: proveApproval(exchange, {
+            interactionId: request.id,
+            publicUrl: options.publicUrl,
+            random: options.random,
+          }),
         };
       }),
     refuse: (id, refusal) =>

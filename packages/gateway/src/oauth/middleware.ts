@@ -1,9 +1,13 @@
 /** What we add around oidc-provider's own steps: it sees each answer before it is sent. */
+import { createHash } from 'node:crypto';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Config } from '../config/config.ts';
 import { findField } from '../http/body.ts';
+import { refusals, sendRefusal } from '../http/refuse.ts';
+import { applyPageHeaders } from '../http/security-headers.ts';
 import { authorizationServerMetadata } from './metadata.ts';
+import { sessionCookie } from './replayed-request.ts';
 import { findFacts } from './request-facts.ts';
 
 const retryAfterSeconds = 5;
@@ -27,11 +31,13 @@ export function addMiddleware(provider: Provider, options: MiddlewareOptions): v
     answerUnavailable,
     (ctx) => revokeAccessToken(ctx, provider, options.readAccessToken),
     (ctx) => spendFailedCode(ctx, provider),
+    dropSessionCookie,
+    protectFormPost,
   ];
   provider.use(async (ctx, next) => {
     await next();
     const context = ctx as KoaContextWithOIDC;
-    if (context.oidc === undefined) return;
+    if (context.oidc === undefined) return answerUnrouted(context);
     for (const step of steps) await step(context);
   });
 }
@@ -107,4 +113,36 @@ async function spendFailedCode(ctx: KoaContextWithOIDC, provider: Provider): Pro
     const found = await provider.AuthorizationCode.find(code);
     if (found !== undefined && !isSpent(found)) await found.destroy();
   }
+}
+
+/** `/authorize/x/y`: ours by its prefix, and no route of oidc-provider's. */
+function answerUnrouted(ctx: KoaContextWithOIDC): void {
+  const facts = findFacts(ctx.req);
+  if (facts === undefined || ctx.status !== 404) return;
+  ctx.respond = false;
+  sendRefusal(facts.exchange, refusals.notFound);
+}
+
+/** It would never be read again: see `replayRequest`. */
+function dropSessionCookie(ctx: KoaContextWithOIDC): void {
+  const set = [ctx.response.headers['set-cookie'] ?? []].flat();
+  const kept = set.filter((line) => !line.startsWith(sessionCookie));
+  if (kept.length === set.length) return;
+  ctx.remove('Set-Cookie');
+  if (kept.length > 0) ctx.set('Set-Cookie', kept);
+}
+
+/** oidc-provider's page of `response_mode=form_post` carries a code and one script: nothing else may run or frame it. */
+function protectFormPost(ctx: KoaContextWithOIDC): void {
+  if (typeof ctx.body !== 'string' || !ctx.response.is('html')) return;
+  const script = /<script>(.*?)<\/script>/s.exec(ctx.body)?.[1];
+  if (script === undefined) return;
+  const hash = `sha256-${createHash('sha256').update(script).digest('base64')}`;
+  applyPageHeaders(ctx.res, hash);
+  ctx.set(
+    'Content-Security-Policy',
+    `default-src 'none'; script-src '${hash}'; base-uri 'none'; frame-ancestors 'none'`,
+  );
+  // The post goes to the client, which has no business with the address it came from.
+  ctx.set('Referrer-Policy', 'no-referrer');
 }

@@ -6,7 +6,7 @@
 import Provider, { errors, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import type { Config } from '../config/config.ts';
-import type { AccessTokenClaims } from '../enforce/access-token.ts';
+import type { AccessTokenClaims } from '../session/access-token.ts';
 import type { Store } from '../store/collection.ts';
 import type { World } from '../world.ts';
 import { createAdapterFactory } from './adapter.ts';
@@ -15,6 +15,7 @@ import type { FetchFromStranger } from './guarded-fetch.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
 import { preRegisteredClients } from './pre-registered.ts';
 import { privateRedirects } from './private-redirects.ts';
+import { sessionCookie } from './replayed-request.ts';
 import { describeResource, type Resources } from './resources.ts';
 
 /** What an access token says beyond OAuth: who signed in, as known when the token is made. */
@@ -131,15 +132,15 @@ function configuration(options: ProviderOptions): Configuration {
             accessTokenSeconds: lifetimes.accessTokenSeconds,
           }),
       },
-    } as Configuration['features'],
+    },
     fetch: createDocumentFetch({ fetchFromStranger: options.fetchFromStranger, privateUse, log: world.log }),
     fetchResponseBodyLimits: { 'client_id metadata document': 5 * 1024, jwks_uri: 64 * 1024 },
     interactions: {
-      policy: createInteractionPolicy(),
+      policy: createInteractionPolicy(config.publicUrl),
       url: async (_ctx, interaction) => `/consent/${interaction.uid}`,
     },
     cookies: {
-      names: { session: 'valetkey-as', interaction: 'valetkey-interaction', resume: 'valetkey-resume' },
+      names: { session: sessionCookie, interaction: 'valetkey-interaction', resume: 'valetkey-resume' },
       long: cookie,
       short: cookie,
       keys: [...options.cookieKeys],
@@ -154,7 +155,7 @@ function configuration(options: ProviderOptions): Configuration {
       IdToken: 60,
     },
     extraTokenClaims: async (_ctx, token) => {
-      const facts = 'grantId' in token ? await signIns.findFacts(String(token.grantId)) : undefined;
+      const facts = 'grantId' in token ? await signIns.findFacts(token.grantId) : undefined;
       if (facts === undefined) throw new errors.InvalidGrant('the session has ended');
       return { ...facts };
     },

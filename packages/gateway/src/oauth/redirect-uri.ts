@@ -66,7 +66,11 @@ export function judgeRedirectUris(
   for (const uri of uris) {
     const kind = checkRedirectUri(uri, privateUse);
     if (!kind.ok) {
-      refused.push({ uri: String(uri).slice(0, 200), reason: kind.error });
+      // Only a string is echoed: `String()` of `{"toString":1}`, or of ten thousand nested lists, throws.
+      refused.push({
+        uri: typeof uri === 'string' ? uri.slice(0, 200) : `(${typeof uri})`,
+        reason: kind.error,
+      });
       continue;
     }
     if (typeof uri === 'string') accepted.push(uri);

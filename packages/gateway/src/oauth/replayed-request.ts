@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 
+/** oidc-provider's own browser session, which we do not want: see `withoutSession`. */
+export const sessionCookie = 'valetkey-as';
+
 /**
  * A request whose body has been read already, as a request that can be read again.
  *
@@ -21,6 +24,7 @@ export function replayRequest(
   for (const name of Object.keys(headers))
     if (name.startsWith('x-forwarded-') || name === 'forwarded') delete headers[name];
   delete headers['transfer-encoding'];
+  if (headers.cookie !== undefined) headers.cookie = withoutSession(headers.cookie);
   headers['x-forwarded-proto'] = replay.isSecure ? 'https' : 'http';
   if (replay.body.length > 0 || original.method === 'POST')
     headers['content-length'] = String(replay.body.length);
@@ -38,4 +42,15 @@ export function replayRequest(
     connection: original.socket,
     complete: true,
   }) as unknown as IncomingMessage;
+}
+
+/**
+ * oidc-provider remembers in a cookie who signed in last, and stops with a logout form when the next one is another
+ * person. Who is there is asked anew each time, so it never gets to see that cookie: each sign-in stands alone.
+ */
+function withoutSession(cookie: string): string {
+  return cookie
+    .split(';')
+    .filter((pair) => !pair.trim().startsWith(sessionCookie))
+    .join(';');
 }

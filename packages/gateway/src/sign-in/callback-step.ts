@@ -70,7 +70,7 @@ async function admit(flow: SignInFlow, exchange: Exchange, arrival: Arrival): Pr
   }
   await saveConsent(flow, request, pending, personId(person));
   await createSession(flow, principal);
-  const continueUrl = await flow.interactions.approve(request, {
+  const continueUrl = await flow.interactions.approve(exchange, request, {
     sessionId,
     person: personId(person),
     scopes: request.scopes,

@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from '../enforce/access-token.ts';
+import type { AccessTokenClaims } from '../session/access-token.ts';
 import type { Clock } from '@valetkey/core/base/clock';
 import { nowSeconds } from '@valetkey/core/base/clock';
 import { personId } from '@valetkey/core/policy/principal';

@@ -1,5 +1,5 @@
 /**
- * A second process on one store file, for `sqlite-process.test.ts`: does what its arguments say and prints one
+ * A second process on one store file, for `sqlite-process.integration.test.ts`: does what its arguments say and prints one
  * JSON line per result.
  */
 import { openSqliteDriver } from './sqlite.ts';

@@ -49,7 +49,7 @@ test('A28: starts at the same time end with one key file, within a process and b
 
   const shared = newPath();
   const child = fileURLToPath(new URL('key-process.suite.ts', import.meta.url));
-  const run = () => promisify(execFile)(process.execPath, ['--conditions=source', child, shared]);
+  const run = () => promisify(execFile)(process.execPath, ['--conditions=valetkey-source', child, shared]);
   const answers = await Promise.all([run(), run(), run()]);
   const kid = (await openGood(shared)).current('store').kid;
   expect(answers.map(({ stdout }) => stdout)).toEqual([kid, kid, kid]);
