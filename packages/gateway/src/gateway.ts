@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
+import { hashToken } from '@valetkey/core/crypto/token-hash';
 import { createPolicy } from '@valetkey/core/policy/decide';
 import { openAudit } from './audit/audit.ts';
 import type { Config } from './config/config.ts';
@@ -12,7 +13,8 @@ import { createTokenVerifier, type TokenVerifier } from './enforce/verify-token.
 import { createEntra } from './entra/create-entra.ts';
 import { createClientIp } from './http/client-ip.ts';
 import { createRouter } from './http/dispatch.ts';
-import { createRateLimiter } from './http/rate-limit.ts';
+import type { LimitName } from './http/exchange.ts';
+import { createRateLimiter, type RateLimitRule, type RateLimits } from './http/rate-limit.ts';
 import { createMcpEndpoint } from './mcp-endpoint.ts';
 import { createAuthorizationServer } from './oauth/authorization-server.ts';
 import { renderOAuthError } from './oauth/error-page.ts';
@@ -74,8 +76,10 @@ export async function createGateway(
 
   const audit = openAudit(config.audit, world);
   const limiter = createRateLimiter(config.limits, clock);
-  const checkClientLimit = (name: Parameters<typeof limiter.check>[0], clientId: string) =>
-    limiter.check(name, `client ${clientId}`);
+  const clientLimiter = createRateLimiter(clientLimits(config.limits), clock);
+  // Hashed: a client id that a stranger makes up can be as long as a request.
+  const checkClientLimit = (name: LimitName, clientId: string) =>
+    clientLimiter.check(name, hashToken(clientId));
 
   const sessions = await createSessions({
     store,
@@ -177,6 +181,21 @@ async function openKeys(config: Config, { random, clock }: World): Promise<KeyRi
   const keys = await openKeyRing(config.keys.file, random, clock);
   if (!keys.ok) throw new StartFault(keys.error.problem, keys.error.remedy);
   return keys.value;
+}
+
+/**
+ * One client serves many people, and its id is public: were its budget the one of an address, a single address could
+ * use it up and lock all of them out.
+ */
+function clientLimits(limits: RateLimits): RateLimits {
+  const widen = ({ requests, windowSeconds }: RateLimitRule) => ({ requests: requests * 20, windowSeconds });
+  const { register, authorize, consent, token } = limits;
+  return {
+    register: widen(register),
+    authorize: widen(authorize),
+    consent: widen(consent),
+    token: widen(token),
+  };
 }
 
 /** Newest first: oidc-provider signs with the first key and accepts all. */

@@ -77,17 +77,38 @@ export function findField(form: Form, name: string): string | undefined {
   return values?.length === 1 ? values[0] : undefined;
 }
 
-/** Parses `application/json` (and `…+json`). @param contentType the header as received. */
+/**
+ * Parses `application/json` (and `…+json`).
+ *
+ * @param contentType the header as received.
+ * @returns `malformed` also for more than 64 nested levels.
+ */
 export function parseJson(contentType: string | undefined, body: Uint8Array): Result<unknown, ParseRefusal> {
   const type = mediaType(contentType);
   if (type !== 'application/json' && !type.endsWith('+json')) return err('wrong-content-type');
   const text = decodeUtf8(body);
   if (text === undefined) return err('malformed');
   try {
-    return ok(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    return isTooDeep(text) ? err('malformed') : ok(value);
   } catch {
     return err('malformed');
   }
+}
+
+/** Whoever walks or prints the value recurses: some thousand levels in a small body would overflow the stack. */
+const maxJsonDepth = 64;
+
+/** @param text valid JSON. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  // Strings are skipped as a whole: brackets in them open nothing.
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
+    if (token === '[' || token === '{') depth += 1;
+    if (token === ']' || token === '}') depth -= 1;
+    if (depth > maxJsonDepth) return true;
+  }
+  return false;
 }
 
 function mediaType(contentType: string | undefined): string {

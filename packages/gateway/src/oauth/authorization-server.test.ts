@@ -111,7 +111,7 @@ async function start() {
           const to =
             request.scopes.length === 0
               ? await as.interactions.refuse(request.id, { error: 'invalid_scope', description: 'x' })
-              : await as.interactions.approve(request, {
+              : await as.interactions.approve(exchange, request, {
                   sessionId: `s-${request.id}`,
                   person,
                   scopes: request.scopes,
