@@ -23,6 +23,61 @@ export interface TenantSeed {
    * meets AADSTS90094, and with `adminRequest` the same page lets them ask an administrator (AADSTS90095).
    */
   readonly userConsent?: 'allowed' | 'adminOnly' | 'adminRequest';
+  /** What Graph tells of a group. An id in `users[].groups` without a record is a security group without a name of its own. */
+  readonly groups?: readonly GroupSeed[];
+  /** Identities of the Azure resource that the emulator plays, for App Service and IMDS. */
+  readonly managedIdentities?: readonly ManagedIdentitySeed[];
+  /** The vault at the root of the https origin. Several tenants: the first one that has it. */
+  readonly keyVault?: KeyVaultSeed;
+}
+
+export interface GroupSeed {
+  readonly objectId: string;
+  readonly displayName: string;
+  readonly description?: string;
+  /** Default true. `securityEnabledOnly` leaves the others out. */
+  readonly securityEnabled?: boolean;
+  /** Default false. */
+  readonly mailEnabled?: boolean;
+}
+
+/** A role of the directory itself, such as User Administrator: in `wids`, and in what Graph lists as memberships. */
+export interface DirectoryRoleSeed {
+  readonly objectId: string;
+  readonly roleTemplateId: string;
+  readonly displayName: string;
+}
+
+export interface ManagedIdentitySeed {
+  readonly kind: 'systemAssigned' | 'userAssigned';
+  /** Object id of its service principal: `oid` and `sub` of its tokens, and the subject a federated credential names. */
+  readonly principalId: string;
+  readonly clientId: string;
+  readonly displayName: string;
+  /** The path in Azure Resource Manager: `/subscriptions/…`. */
+  readonly resourceId: string;
+}
+
+/** Azure's built-in roles for keys. */
+export type KeyVaultRole =
+  | 'Key Vault Crypto Officer'
+  | 'Key Vault Crypto User'
+  | 'Key Vault Crypto Service Encryption User'
+  | 'Key Vault Reader';
+
+export interface KeyVaultSeed {
+  readonly displayName: string;
+  /** Keys that exist from the start; their material is made when first used. */
+  readonly keys?: readonly {
+    readonly name: string;
+    readonly kty: 'RSA' | 'EC';
+    /** RSA only: bits, default 2048. */
+    readonly keySize?: 2048 | 3072 | 4096;
+    /** EC only, default P-256. */
+    readonly curve?: 'P-256' | 'P-384' | 'P-521';
+  }[];
+  /** Who may do what: object ids of people, service principals or managed identities. */
+  readonly roleAssignments: readonly { readonly principalId: string; readonly role: KeyVaultRole }[];
 }
 
 /** An app of another tenant, installed in this one: the object id and the assignments are this tenant's own. */
@@ -78,6 +133,9 @@ export interface UserSeed {
   readonly guestFrom?: { readonly tenantId: string; readonly objectId: string };
   /** Object ids of the security groups the person is in, nested ones included. */
   readonly groups?: readonly string[];
+  /** Those of `groups` the person is in directly: `memberOf`. Default: all. */
+  readonly directGroups?: readonly string[];
+  readonly directoryRoles?: readonly DirectoryRoleSeed[];
   /** One line under the name in the account picker. */
   readonly hint: string;
   /** May consent for the whole tenant. Default false. */
@@ -106,7 +164,10 @@ export interface ClientSecretSeed {
 
 /** A token of somebody else that an app accepts as its own credential. All three are compared exactly. */
 export interface FederatedCredential {
-  /** Write `{issuer}` for the emulator's own v2 issuer of the tenant: its port is not known when a seed is written. */
+  /**
+   * Write `{issuer}` for the emulator's own v2 issuer of the tenant, `{cluster}` for the issuer of the service-account
+   * tokens it writes: its port is not known when a seed is written.
+   */
   readonly issuer: string;
   readonly subject: string;
   readonly audience: string;
@@ -127,6 +188,8 @@ export interface OptionalClaim {
 
 export interface AppSeed {
   readonly clientId: string;
+  /** Object id of the application, as Graph's `/applications` has it. Default: derived from the client id. */
+  readonly objectId?: string;
   /** Object id of the app's service principal: `oid` and `sub` of its app-only tokens. */
   readonly servicePrincipalId: string;
   readonly displayName: string;
