@@ -6,7 +6,7 @@
 import Provider, { errors, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import type { Config } from '../config/config.ts';
-import type { AccessTokenClaims } from '../enforce/access-token.ts';
+import type { AccessTokenClaims } from '../session/access-token.ts';
 import type { Store } from '../store/collection.ts';
 import type { World } from '../world.ts';
 import { createAdapterFactory } from './adapter.ts';
@@ -132,7 +132,7 @@ function configuration(options: ProviderOptions): Configuration {
             accessTokenSeconds: lifetimes.accessTokenSeconds,
           }),
       },
-    } as Configuration['features'],
+    },
     fetch: createDocumentFetch({ fetchFromStranger: options.fetchFromStranger, privateUse, log: world.log }),
     fetchResponseBodyLimits: { 'client_id metadata document': 5 * 1024, jwks_uri: 64 * 1024 },
     interactions: {
@@ -155,7 +155,7 @@ function configuration(options: ProviderOptions): Configuration {
       IdToken: 60,
     },
     extraTokenClaims: async (_ctx, token) => {
-      const facts = 'grantId' in token ? await signIns.findFacts(String(token.grantId)) : undefined;
+      const facts = 'grantId' in token ? await signIns.findFacts(token.grantId) : undefined;
       if (facts === undefined) throw new errors.InvalidGrant('the session has ended');
       return { ...facts };
     },
