@@ -2,7 +2,14 @@
  * Room `control`: the hand of the test: changes the tenant while it runs, plans faults, reads what was asked.
  * In-process only; an HTTP face would call the same functions.
  */
-import { type App, createDirectory, type Directory, findUser, type User } from './directory.ts';
+import {
+  type App,
+  createDirectory,
+  type Directory,
+  findUser,
+  revokeUserSessions,
+  type User,
+} from './directory.ts';
 import type { Fault, FaultMatch } from './faults.ts';
 import { issuerV2, nowSeconds, type Realm } from './realm.ts';
 import { checkRegistrable } from './redirect-uri.ts';
@@ -51,7 +58,7 @@ export function createControl(realm: Realm & { directory: Directory }, log: Requ
     clearFaults: () => realm.faults.clear(),
     rotateKeys: () => realm.keys.rotate(),
     revokeSessions(username) {
-      user(username).sessionEpoch += 1;
+      revokeUserSessions(user(username), realm.nowMs());
     },
     disableUser(username) {
       user(username).enabled = false;

@@ -20,6 +20,8 @@ export interface User {
   enabled: boolean;
   /** Grows at every revocation; a grant remembers the one it was made under. */
   sessionEpoch: number;
+  /** When that was: Graph's `signInSessionsValidFromDateTime`. Absent = never. */
+  sessionsValidFromMs?: number;
   /** Assigned roles by client id of the app; an app without entry is an app the person is not assigned to. */
   readonly roles: Map<string, readonly string[]>;
 }
@@ -34,7 +36,7 @@ export interface App {
 
 export interface Tenant {
   readonly seed: TenantSeed;
-  readonly users: readonly User[];
+  readonly users: User[];
   readonly apps: readonly App[];
 }
 
@@ -116,6 +118,20 @@ export function userPrincipalName(user: User): string {
   return user.seed.guestFrom === undefined
     ? user.seed.username
     : `${user.seed.username.replace('@', '_')}#EXT#@${user.tenant.seed.domain}`;
+}
+
+/** Everything signed in so far is dead: grants, browser sessions, and at Graph the tokens of clients that understand it. */
+export function revokeUserSessions(user: User, nowMs: number): void {
+  user.sessionEpoch += 1;
+  user.sessionsValidFromMs = nowMs;
+}
+
+/** Takes the person out of the tenant, as a soft delete does: nobody finds them by name, and what they hold is dead. */
+export function removeUser(user: User, nowMs: number): void {
+  user.enabled = false;
+  revokeUserSessions(user, nowMs);
+  const index = user.tenant.users.indexOf(user);
+  if (index >= 0) user.tenant.users.splice(index, 1);
 }
 
 /** Where this redirect URI is registered. @throws AADSTS500113 when there is none at all, AADSTS50011 when it is another. */

@@ -13,7 +13,9 @@ export type Endpoint =
   | 'token'
   | 'logout'
   | 'userinfo'
-  | 'graph';
+  | 'graph'
+  | 'managedIdentity'
+  | 'keyVault';
 
 /**
  * All given fields must agree; an empty match takes every request. With a `username` it waits until the person is known,
@@ -30,6 +32,12 @@ export type Fault =
   | { readonly kind: 'aadsts'; readonly code: number; readonly claims?: string; readonly suberror?: string }
   /** 429 with Retry-After. */
   | { readonly kind: 'throttle'; readonly retryAfterSeconds: number }
+  /** A bare status, as the services around the sign-in have it; without `retryAfterSeconds` there is no Retry-After. */
+  | {
+      readonly kind: 'status';
+      readonly status: 404 | 408 | 410 | 429 | 500 | 502 | 503 | 504;
+      readonly retryAfterSeconds?: number;
+    }
   /** The answer comes late, and is otherwise right. */
   | { readonly kind: 'latency'; readonly latencyMs: number }
   /** 503, or with `hangUp` a broken connection. */
@@ -103,16 +111,44 @@ export async function applyFault(
   if (fault.kind === 'throttle')
     throw new AadstsError(90055, {}, { retryAfterSeconds: fault.retryAfterSeconds });
   if (fault.kind === 'aadsts') throw new AadstsError(fault.code, {}, fault);
+  if (fault.kind === 'status') throw statusError(fault);
   if (fault.hangUp) return { status: 503, hangUp: true };
   throw new AadstsError(90033);
 }
+
+function statusError(fault: Fault & { readonly kind: 'status' }): AadstsError {
+  const { status, retryAfterSeconds } = fault;
+  return new AadstsError(
+    status === 429 ? 90055 : 90033,
+    {},
+    {
+      status,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    },
+  );
+}
+
+const AT_THE_DOOR: Partial<Record<Endpoint, readonly Fault['kind'][]>> = {
+  authorize: ['throttle', 'status', 'latency', 'outage'],
+  // Graph throttles each item of a batch; what breaks the connection breaks the whole envelope.
+  graph: ['latency', 'outage'],
+};
 
 /** At authorize an AADSTS fault waits for the redirect URI: most codes travel there, and only some stay on the page. */
 export function takeDoorFault(
   faults: Faults,
   moment: FaultMatch & { readonly endpoint: Endpoint },
 ): Fault | undefined {
-  return faults.take(moment, moment.endpoint === 'authorize' ? ['throttle', 'latency', 'outage'] : undefined);
+  return faults.take(moment, AT_THE_DOOR[moment.endpoint]);
+}
+
+/** What Graph does to one request, alone or in a batch. @throws AadstsError when one was planned for this moment */
+export function raiseItemFault(faults: Faults, moment: FaultMatch): void {
+  const fault = faults.take(moment, ['throttle', 'status', 'aadsts']);
+  if (fault?.kind === 'aadsts') throw new AadstsError(fault.code, {}, fault);
+  if (fault?.kind === 'status') throw statusError(fault);
+  if (fault?.kind === 'throttle')
+    throw new AadstsError(90055, {}, { retryAfterSeconds: fault.retryAfterSeconds });
 }
 
 /** @throws AadstsError when one was planned for this moment of the authorize endpoint */
@@ -132,5 +168,6 @@ export function raisePersonalFault(faults: Faults, moment: FaultMatch & { readon
   if (fault?.kind === 'aadsts') throw new AadstsError(fault.code, details, fault);
   if (fault?.kind === 'throttle')
     throw new AadstsError(90055, {}, { retryAfterSeconds: fault.retryAfterSeconds });
+  if (fault?.kind === 'status') throw statusError(fault);
   if (fault?.kind === 'outage') throw new AadstsError(90033);
 }

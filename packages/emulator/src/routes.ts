@@ -3,7 +3,7 @@ import { handleAuthorize } from './authorize.ts';
 import { handleInstance, handleKeys, handleMetadata } from './discovery.ts';
 import { AadstsError, errorBody } from './errors.ts';
 import { applyFault, type Endpoint, takeDoorFault } from './faults.ts';
-import { graphError, handleMe, handleMemberObjects, handleUserInfo } from './graph.ts';
+import { graphError, handleMe, handleMemberObjects, handleUserInfo } from './graph/graph.ts';
 import { handleLogin, handleLogout } from './login.ts';
 import { renderErrorPage } from './pages.ts';
 import type { Realm } from './realm.ts';

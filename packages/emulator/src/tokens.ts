@@ -2,7 +2,7 @@
  * Room `tokens`: the claims of id and access tokens, v1 and v2, as Entra shapes them.
  * Judges nothing: whoever calls has already decided that this token is due.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { type JWTPayload, jwtVerify } from 'jose';
 import { type App, type User, userPrincipalName } from './directory.ts';
 import { issuerV1, issuerV2, nowSeconds, type Realm } from './realm.ts';
@@ -65,7 +65,7 @@ export async function createUserAccessToken(
 ): Promise<string> {
   const { user, client } = grant;
   const common = {
-    ...timeClaims(realm, lifetimeSeconds),
+    ...timeClaims(realm, lifetimeSeconds, user.sessionEpoch),
     ...personClaims(user, resource.app),
     ...roleClaims(user, resource.app),
     ...groupClaims(user, resource.app),
@@ -128,16 +128,32 @@ function signAccessToken(
   return isGraph(resource.app) ? signForGraph(realm, payload) : realm.keys.sign(payload);
 }
 
-function timeClaims(realm: Realm, lifetimeSeconds: number): Record<string, unknown> {
+function timeClaims(realm: Realm, lifetimeSeconds: number, sessionEpoch = 0): Record<string, unknown> {
   const now = nowSeconds(realm);
   return {
     iat: now - BACKDATED_SECONDS,
     nbf: now - BACKDATED_SECONDS,
     exp: now + lifetimeSeconds,
-    aio: createHash('sha256').update(randomUUID()).digest('base64url'),
+    aio: createOpaqueClaim(sessionEpoch),
     rh: `1.${randomUUID().replaceAll('-', '')}.`,
     uti: uniqueTokenId(),
   };
+}
+
+/**
+ * `aio` is Entra's own note to itself, opaque to everybody. Here it holds the session's epoch, so that Graph knows a
+ * revoked token without the emulator having to remember each one.
+ */
+function createOpaqueClaim(sessionEpoch: number): string {
+  const bytes = randomBytes(32);
+  bytes.writeUInt32BE((bytes.readUInt32BE(0) ^ sessionEpoch) >>> 0, 28);
+  return bytes.toString('base64url');
+}
+
+/** The epoch of the session an access token was issued in. */
+export function readSessionEpoch(claims: JWTPayload): number {
+  const bytes = Buffer.from(String(claims['aio']), 'base64url');
+  return bytes.length === 32 ? (bytes.readUInt32BE(28) ^ bytes.readUInt32BE(0)) >>> 0 : 0;
 }
 
 /** `sub` is pairwise: another app sees another one. `oid` is the same for all apps of the tenant. */
@@ -207,7 +223,7 @@ function uniqueTokenId(): string {
  * Graph's tokens are opaque to everybody else, and Entra makes sure: the signature covers the hash of the `nonce` the
  * header shows. Whoever verifies such a token as an ordinary JWT fails, here as there.
  */
-async function signForGraph(realm: Realm, claims: Record<string, unknown>): Promise<string> {
+export async function signForGraph(realm: Realm, claims: Record<string, unknown>): Promise<string> {
   const nonce = uniqueTokenId();
   const signed = await realm.keys.sign(claims, { nonce: hashNonce(nonce) });
   return swapNonce(signed, () => nonce);

@@ -2,12 +2,12 @@
  * Room `graph`: the little of Microsoft Graph that a sign-in needs: the person, and the groups a token could not hold.
  * Accepts only tokens made for Graph; its errors have Graph's own shape.
  */
-import { type Directory, type User, userPrincipalName } from './directory.ts';
-import { entraTimestamp } from './errors.ts';
-import { raisePersonalFault } from './faults.ts';
-import type { Realm } from './realm.ts';
-import { type EmulatorRequest, jsonReply, type Reply } from './request.ts';
-import { verifyGraphToken } from './tokens.ts';
+import { type Directory, type User, userPrincipalName } from '../directory.ts';
+import { entraTimestamp } from '../errors.ts';
+import { raisePersonalFault } from '../faults.ts';
+import type { Realm } from '../realm.ts';
+import { type EmulatorRequest, jsonReply, type Reply } from '../request.ts';
+import { verifyGraphToken } from '../tokens.ts';
 
 const INVALID_TOKEN = 'Access token validation failure. Invalid audience, signature or lifetime.';
 const ONLY_DELEGATED = '/me request is only valid with delegated authentication flow.';

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { postToken, signInForTokens } from './browser.suite.ts';
+import { postToken, signInForTokens } from '../browser.suite.ts';
 import {
   createEmulator,
   type Emulator,
   SNIPPETS_API_URI,
   GATEWAY_CLIENT_ID,
   GATEWAY_CLIENT_SECRET,
-} from './emulator.ts';
+} from '../emulator.ts';
 
 const CREDENTIALS = {
   grant_type: 'client_credentials',
