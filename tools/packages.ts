@@ -46,7 +46,7 @@ function checkPacked(folder: string, files: readonly string[]): string[] {
   const faults = ['README.md', 'LICENSE']
     .filter((name) => !files.includes(name))
     .map((name) => `has no ${name}`);
-  const isExpected = /^(dist\/.+|README\.md|LICENSE|package\.json)$/;
+  const isExpected = /^(dist\/.+|[a-z-]+\.schema\.json|README\.md|LICENSE|package\.json)$/;
   for (const file of files) {
     if (!isExpected.test(file)) faults.push(`would ship ${file}`);
     if (isTestFile(file)) faults.push(`would ship the test ${file}`);

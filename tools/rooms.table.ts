@@ -127,7 +127,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     ],
   },
   'examples/snippets': { purpose: 'an MCP server that keeps text per person and knows no OAuth', may: [] },
-  tools: { purpose: 'the checks and generators of this repository', may: ['gateway/config'] },
+  tools: { purpose: 'the checks and generators of this repository', may: ['gateway/config', 'emulator'] },
   test: { purpose: 'the whole product: end to end, attacks, conformance, properties', may: 'anything' },
   bench: { purpose: 'the data plane beside a plain proxy', may: 'anything' },
 };
