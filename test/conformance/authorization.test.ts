@@ -5,10 +5,10 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findFreePort } from '../support/free-port.ts';
 import { createHttpBrowser, signInOverHttp } from '../support/http-person.ts';
 import { registerClient } from '../support/oauth-client.ts';
 import { type Product, startProduct } from '../support/product.ts';
@@ -75,13 +75,4 @@ function toolPath(): string {
   const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json');
   const { bin } = JSON.parse(readFileSync(manifest, 'utf8')) as { bin: Record<string, string> };
   return join(dirname(manifest), bin['conformance'] ?? '');
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
