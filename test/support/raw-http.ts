@@ -21,6 +21,8 @@ export function send(
   const { hostname, port, host } = new URL(origin);
   const given = options.headers ?? [];
   const hasHost = given.some((name, index) => index % 2 === 0 && name.toLowerCase() === 'host');
+  const length =
+    options.body === undefined ? [] : ['Content-Length', String(Buffer.byteLength(options.body))];
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {
@@ -28,7 +30,7 @@ export function send(
         port,
         method: options.method,
         path: options.path,
-        headers: [...(hasHost ? [] : ['Host', host]), 'Connection', 'close', ...given],
+        headers: [...(hasHost ? [] : ['Host', host]), 'Connection', 'close', ...length, ...given],
         setDefaultHeaders: false,
       },
       (response) => {

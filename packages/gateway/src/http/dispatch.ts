@@ -71,7 +71,7 @@ export function createRouter(
     const cors = (row ?? rows[0])?.cors ?? 'none';
     applyCors(res, cors);
 
-    if (!isOwnHost(req.headers.host) && !anyHostPaths.has(path))
+    if (!isOwnHost(onlyHost(req)) && !anyHostPaths.has(path))
       return sendRefusal(exchange, refusals.foreignHost);
     if (rows.length === 0) return notFound(exchange);
     if (exchange.method === 'OPTIONS') return answerOptions(exchange, rows);
@@ -101,6 +101,12 @@ export function createRouter(
     exchange.res.setHeader('Retry-After', String(counted.error.retryAfterSeconds));
     return refusals.tooMany;
   }
+}
+
+/** Node takes the first of several; a proxy in front may have looked at another (RFC 9112 §3.2). */
+function onlyHost(req: IncomingMessage): string | undefined {
+  const [host, ...others] = req.headersDistinct['host'] ?? [];
+  return others.length > 0 ? undefined : host;
 }
 
 function openExchange(

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import { type Form, findField, parseForm, parseJson, readBody } from '../http/body.ts';
 import type { Exchange, Handler, LimitName } from '../http/exchange.ts';
 import { sendJson } from '../http/respond.ts';
+import { applySecurityHeaders } from '../http/security-headers.ts';
 import { auditProvider } from './audit-events.ts';
 import { normalizeClientMetadata } from './client-metadata.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
@@ -112,7 +113,7 @@ function createPlayer(provider: Provider, config: Config) {
       isSecure: publicUrl.protocol === 'https:',
     });
     noteFacts(request, facts);
-    exchange.res.setHeader('Cache-Control', 'no-store');
+    applySecurityHeaders(exchange.res);
     await callback(request, exchange.res);
   };
 }
