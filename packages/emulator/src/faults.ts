@@ -46,8 +46,18 @@ export type Fault =
 export interface Faults {
   set(match: FaultMatch, fault: Fault, times?: number): void;
   clear(): void;
+  /** What is planned and not used up, in order. */
+  list(): readonly PlannedFault[];
+  restore(faults: readonly PlannedFault[]): void;
   /** The first fault for this moment, counted as used. Called again, with the name, once the person is known. */
   take(moment: FaultMatch, kinds?: readonly Fault['kind'][]): Fault | undefined;
+}
+
+export interface PlannedFault {
+  readonly match: FaultMatch;
+  readonly fault: Fault;
+  /** How often it will still be used; absent = until cleared. */
+  readonly times?: number;
 }
 
 interface Planned {
@@ -70,6 +80,17 @@ export function createFaults(): Faults {
     },
     clear() {
       planned = [];
+    },
+    list: () =>
+      planned.map(({ match, fault, left }) =>
+        Number.isFinite(left) ? { match, fault, times: left } : { match, fault },
+      ),
+    restore(faults) {
+      planned = faults.map(({ match, fault, times: left = Number.POSITIVE_INFINITY }) => ({
+        match,
+        fault,
+        left,
+      }));
     },
     take(moment, kinds) {
       const found = planned.find(

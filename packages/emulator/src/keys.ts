@@ -16,9 +16,12 @@ export interface SigningKeys {
   readonly find: JWTVerifyGetKey;
   /** A new key signs from now on, the one before it stays published, the oldest goes. */
   rotate(): Promise<void>;
+  /** For a snapshot: private keys and all. */
+  export(): readonly SigningKey[];
+  import(keys: readonly SigningKey[]): void;
 }
 
-interface SigningKey {
+export interface SigningKey {
   readonly privateKey: KeyObject;
   readonly publicJwk: JWK;
   readonly kid: string;
@@ -41,6 +44,10 @@ export async function createSigningKeys(nowMs: () => number): Promise<SigningKey
     async rotate() {
       const fresh = await createKey(nowMs());
       keys = [fresh, ...keys.slice(0, 1)];
+    },
+    export: () => keys,
+    import(kept) {
+      keys = kept;
     },
   };
 }

@@ -2,6 +2,8 @@
 import type { EmulatorRequest, Reply } from './request.ts';
 
 export interface RequestLogEntry {
+  /** Counts up from 1 and never twice, also across `reset`: ask for what came `since`. */
+  readonly sequence: number;
   readonly atMs: number;
   readonly method: string;
   readonly path: string;
@@ -13,45 +15,70 @@ export interface RequestLogEntry {
   readonly mistake?: string;
 }
 
+export interface RequestLogQuery {
+  /** Only entries after this sequence number. */
+  readonly since?: number;
+  /** At most so many, the earliest first. Default: all. */
+  readonly limit?: number;
+}
+
 const SECRET_PARAMETERS: ReadonlySet<string> = new Set([
-  'client_secret',
-  'client_assertion',
+  'access_token',
+  'actor_token',
   'assertion',
+  'client_assertion',
+  'client_secret',
   'code',
   'code_verifier',
-  'refresh_token',
-  'passwd',
   'ctx',
-  'id_token_hint',
   'device_code',
+  'id_token',
+  'id_token_hint',
+  'passwd',
+  'password',
+  'refresh_token',
+  'subject_token',
+  'user_federated_identity_credential',
 ]);
 const MAX_ENTRIES = 5_000;
+// What is kept of one request: a log of endless values would be the emulator's largest part.
+const MAX_PARAMETERS = 64;
+const MAX_NAME_CHARACTERS = 100;
+const MAX_VALUE_CHARACTERS = 2_000;
 
 export interface RequestLog {
   add(request: EmulatorRequest, reply: Reply, atMs: number): RequestLogEntry;
-  entries(): readonly RequestLogEntry[];
+  entries(query?: RequestLogQuery): readonly RequestLogEntry[];
   clear(): void;
 }
 
 export function createRequestLog(): RequestLog {
   let kept: RequestLogEntry[] = [];
+  let sequence = 0;
   return {
     add(request, reply, atMs) {
-      const { method, path, correlationId } = request;
+      sequence += 1;
       const entry = {
+        sequence,
         atMs,
-        method,
-        path,
+        method: request.method,
+        path: shorten(request.path),
         query: redact(request.query),
         form: redact(request.form),
         status: reply.status,
-        correlationId,
+        correlationId: request.correlationId,
         ...(reply.mistake === undefined ? {} : { mistake: reply.mistake }),
       };
-      kept = [...kept.slice(-MAX_ENTRIES + 1), entry];
+      kept.push(entry);
+      // In bulk: moving thousands of entries at every request would be what the emulator does most.
+      if (kept.length >= 2 * MAX_ENTRIES) kept = kept.slice(-MAX_ENTRIES);
       return entry;
     },
-    entries: () => kept,
+    entries: ({ since = 0, limit = MAX_ENTRIES } = {}) =>
+      kept
+        .slice(-MAX_ENTRIES)
+        .filter((entry) => entry.sequence > since)
+        .slice(0, limit),
     clear: () => {
       kept = [];
     },
@@ -59,7 +86,13 @@ export function createRequestLog(): RequestLog {
 }
 
 function redact(params: URLSearchParams): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    [...params].map(([name, value]) => [name, SECRET_PARAMETERS.has(name) ? '[secret]' : value]),
-  );
+  const pairs = [...params].slice(0, MAX_PARAMETERS).map(([name, value]): [string, string] => {
+    const isSecret = SECRET_PARAMETERS.has(name.toLowerCase());
+    return [name.slice(0, MAX_NAME_CHARACTERS), isSecret ? '[secret]' : shorten(value)];
+  });
+  return Object.fromEntries(pairs);
+}
+
+function shorten(value: string): string {
+  return value.length > MAX_VALUE_CHARACTERS ? `${value.slice(0, MAX_VALUE_CHARACTERS)}…` : value;
 }
