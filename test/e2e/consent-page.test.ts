@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { checkDecisionRequest } from '@valetkey/gateway/consent/decision-request';
@@ -19,6 +19,7 @@ import { renderErrorPage } from '@valetkey/gateway/http/pages/error-page';
 import { createRateLimiter } from '@valetkey/gateway/http/rate-limit';
 import { sendHtml, sendJson, sendRedirect } from '@valetkey/gateway/http/respond';
 import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/http/server';
+import { launchChromium } from '../support/chromium.ts';
 import { xssCorpus } from '../support/xss-corpus.ts';
 
 /** Set to a folder to look at the screenshots; without it they go to a temporary one. */
@@ -37,10 +38,10 @@ const plain: ConsentView = {
     { name: 'snippets.write', description: 'Save new snippets and change your own' },
   ],
   entraScopes: ['openid', 'profile', 'offline_access', 'User.Read'],
-  person: { displayName: 'Anna Kovács', username: 'anna.kovacs@contoso.com' },
+  person: { displayName: 'Rita Reader', username: 'rita@contoso.example' },
   csrfToken: 'x',
   formAction: '/consent',
-  rememberDays: 90,
+  rememberDays: 30,
 };
 
 const csrfKey = randomBytes(32);
@@ -54,10 +55,7 @@ const closers: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   publicUrl = await serve();
   otherUrl = await serve();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  });
+  browser = await launchChromium();
 });
 
 afterAll(async () => {
@@ -229,7 +227,7 @@ test('A39: the page shows all that a person needs, styled by our own sheet, with
     'An application on this computer (localhost:54213)',
     'Read the code snippets that you can see',
     'snippets.write',
-    'Anna Kovács',
+    'Rita Reader',
   ])
     expect(content).toContain(part);
   expect(await page.locator('input[name=remember]').isChecked()).toBe(true);

@@ -30,7 +30,7 @@ function openVerifier(options: { keyRing?: Pick<KeyRing, 'find'>; maxCached?: nu
 test('a good token gives its principal', async () => {
   const token = await issueToken(ring, {
     groups: ['g1'],
-    name: 'Anna',
+    name: 'Rita Reader',
     preferred_username: 'anna@contoso.test',
   });
   expect(await openVerifier().verify(token, resource)).toEqual(
@@ -38,7 +38,7 @@ test('a good token gives its principal', async () => {
       principal: {
         tenantId: 'tenant-1',
         objectId: 'anna',
-        displayName: 'Anna',
+        displayName: 'Rita Reader',
         username: 'anna@contoso.test',
         roles: ['Snippets.Reader'],
         groups: ['g1'],

@@ -15,7 +15,7 @@ export const silentLog = pino({ level: 'silent' });
 export const anna: Principal = {
   tenantId: 'tenant-1',
   objectId: 'anna',
-  displayName: 'Anna Ångström',
+  displayName: 'Rita Réader',
   username: 'anna@contoso.test',
   roles: ['Snippets.Reader'],
   groups: [],

@@ -38,7 +38,7 @@ test('A53: the identity is signed, for one backend, and short-lived', async () =
     client_id: 'client-1',
     roles: ['Snippets.Reader'],
     scope: 'snippets.use',
-    name: 'Anna Ångström',
+    name: 'Rita Réader',
     preferred_username: 'anna@contoso.test',
     iat: startMs / 1000,
     exp: startMs / 1000 + 300,
