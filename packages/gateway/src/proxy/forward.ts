@@ -238,8 +238,9 @@ function watchClient({ res }: Exchange, firstByteTimeoutMs: number): ClientWatch
   const timer = setTimeout(() => give('timeout'), firstByteTimeoutMs);
   const onClose = () => {
     clearTimeout(timer);
-    // Also set by a stream that we destroyed ourselves; then the cause is known before the close is.
-    if (!res.writableFinished && res.errored === null) give('client_gone');
+    // Set where `pipeline` destroyed the stream for the backend's fault. A `destroy()` without an error, as when the
+    // server stops, leaves it undefined.
+    if (!res.writableFinished && !res.errored) give('client_gone');
     else controller.abort();
   };
   if (res.closed) onClose();
