@@ -3,6 +3,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createHttpBrowser, type HttpBrowser, signInOverHttp } from './http-person.ts';
 import type { Person, Product } from './product.ts';
 
+/** A running product, in this process or in another. */
+export type Target = Pick<Product, 'url' | 'mcpUrl'> & {
+  readonly emulator: Pick<Product['emulator'], 'httpOrigin'>;
+};
+
 export const redirectUri = 'http://127.0.0.1:33418/callback';
 
 export interface JsonAnswer {
@@ -39,7 +44,7 @@ async function readAnswer(response: Response): Promise<JsonAnswer> {
 }
 
 export async function registerClient(
-  product: Product,
+  product: Target,
   metadata: Record<string, unknown> = {},
 ): Promise<string> {
   const { status, body } = await postJson(`${product.url}/register`, {
@@ -60,7 +65,7 @@ export interface AuthorizeRequest {
 
 /** @param overrides parameters to change; undefined leaves one out. */
 export function authorizeRequest(
-  product: Product,
+  product: Target,
   clientId: string,
   overrides: Record<string, string | undefined> = {},
 ): AuthorizeRequest {
@@ -90,7 +95,7 @@ export interface Tokens {
 
 /** The whole way to a pair of tokens. */
 export async function obtainTokens(
-  product: Product,
+  product: Target,
   person: Person,
   options: {
     readonly clientId?: string;
@@ -123,7 +128,7 @@ export async function obtainTokens(
 }
 
 export function redeemCode(
-  product: Product,
+  product: Target,
   parts: { clientId: string; code: string; verifier: string; resource?: string; redirectUri?: string },
 ): Promise<JsonAnswer> {
   return postForm(`${product.url}/token`, {
@@ -136,7 +141,7 @@ export function redeemCode(
   });
 }
 
-export function refresh(product: Product, clientId: string, refreshToken: string): Promise<JsonAnswer> {
+export function refresh(product: Target, clientId: string, refreshToken: string): Promise<JsonAnswer> {
   return postForm(`${product.url}/token`, {
     grant_type: 'refresh_token',
     client_id: clientId,

@@ -1,0 +1,118 @@
+/** Commands as a person or a supervisor starts them: child processes with their output and their end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+
+export interface CommandEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface RunningCommand {
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Resolves with stdout as soon as it matches. @throws Error with all output when the command ends before. */
+  until(pattern: RegExp, timeoutMs?: number): Promise<string>;
+  readonly ended: Promise<CommandEnd>;
+  /** Asks it to stop, as a supervisor does. @returns how it ended, and after how long. */
+  stop(): Promise<CommandEnd & { readonly tookMs: number }>;
+}
+
+export interface CommandOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const running = new Set<ChildProcess>();
+
+/** For `afterEach`: what a failed test has left running. */
+export function killLeftovers(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+export function startCommand(
+  command: string,
+  args: readonly string[],
+  { cwd = repositoryRoot, env = {} }: CommandOptions = {},
+): RunningCommand {
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...ownEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output.stderr += text;
+  });
+  const ended = new Promise<CommandEnd>((settle, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      running.delete(child);
+      settle({ code, signal });
+    });
+  });
+  const describe = () => `${command} ${args.join(' ')}\nstdout: ${output.stdout}\nstderr: ${output.stderr}`;
+
+  return {
+    stdout: () => output.stdout,
+    stderr: () => output.stderr,
+    ended,
+    until: (pattern, timeoutMs = 20_000) =>
+      new Promise((settle, reject) => {
+        const timer = setTimeout(
+          () => reject(new Error(`no ${pattern} within ${timeoutMs} ms: ${describe()}`)),
+          timeoutMs,
+        );
+        const look = () => {
+          if (!pattern.test(output.stdout)) return;
+          clearTimeout(timer);
+          settle(output.stdout);
+        };
+        child.stdout.on('data', look);
+        const over = (end: CommandEnd | Error) => {
+          clearTimeout(timer);
+          reject(new Error(`ended with ${JSON.stringify(end)} before ${pattern}: ${describe()}`));
+        };
+        ended.then(over, over);
+        look();
+      }),
+    async stop() {
+      const startedMs = performance.now();
+      child.kill('SIGTERM');
+      return { ...(await ended), tookMs: performance.now() - startedMs };
+    },
+  };
+}
+
+/** Runs to the end. */
+export async function runCommand(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandEnd & { readonly stdout: string; readonly stderr: string }> {
+  const started = startCommand(command, args, options);
+  return { ...(await started.ended), stdout: started.stdout(), stderr: started.stderr() };
+}
+
+/** What a shell of the person has: without what npm and vitest have put into this process. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const isTheirs = /^(npm_|VITEST|VITE_|NODE_ENV$|NODE_OPTIONS$|TEST$|DEV$|PROD$|MODE$|SSR$|BASE_URL$)/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isTheirs.test(name)));
+}
+
+/** A port that was free a moment ago, for what must know its address before it listens. */
+export async function findFreePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((settle) => probe.listen(0, '127.0.0.1', settle));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise<void>((settle) => probe.close(() => settle()));
+  return port;
+}
