@@ -11,6 +11,7 @@ import {
   type User,
 } from './directory.ts';
 import type { Fault, FaultMatch } from './faults.ts';
+import type { GraphBudget } from './graph/graph-state.ts';
 import { issuerV2, nowSeconds, type Realm } from './realm.ts';
 import { checkRegistrable } from './redirect-uri.ts';
 import type { RequestLog, RequestLogEntry } from './request-log.ts';
@@ -36,6 +37,8 @@ export interface Control {
   setRoles(username: string, roles: readonly string[]): void;
   /** Life of access tokens from now on; `undefined` = Entra's 60 to 90 minutes. */
   setAccessTokenLifetime(seconds: number | undefined): void;
+  /** So many Graph requests per app and tenant in a window, then 429 until it ends; `undefined` = no limit. */
+  setGraphBudget(budget: GraphBudget | undefined): void;
   /** A token as a managed identity gets it from the platform: `sub` is its principal id. Lives 24 hours. */
   createManagedIdentityToken(principalId: string, audience: string): Promise<string>;
   requestLog(): readonly RequestLogEntry[];
@@ -70,6 +73,9 @@ export function createControl(realm: Realm & { directory: Directory }, log: Requ
     setAccessTokenLifetime(seconds) {
       realm.settings.accessTokenLifetimeSeconds = seconds;
     },
+    setGraphBudget(budget) {
+      realm.settings.graphBudget = budget;
+    },
     createManagedIdentityToken: (principalId, audience) =>
       signManagedIdentityToken(realm, principalId, audience),
     requestLog: () => log.entries(),
@@ -78,6 +84,8 @@ export function createControl(realm: Realm & { directory: Directory }, log: Requ
       realm.grants.clear();
       realm.faults.clear();
       realm.settings.accessTokenLifetimeSeconds = undefined;
+      realm.settings.graphBudget = undefined;
+      realm.graph.clear();
       log.clear();
     },
   };

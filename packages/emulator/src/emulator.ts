@@ -11,6 +11,7 @@ import { defaultSeed } from './default-seed.ts';
 import { createDirectory } from './directory.ts';
 import { createFaults } from './faults.ts';
 import { createGrants } from './grants.ts';
+import { createGraphState } from './graph/graph-state.ts';
 import { createSigningKeys } from './keys.ts';
 import { createRequestLog, type RequestLogEntry } from './request-log.ts';
 import { answer } from './routes.ts';
@@ -102,6 +103,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     faults: createFaults(),
     nowMs,
     settings: { accessTokenLifetimeSeconds: undefined as number | undefined },
+    graph: createGraphState(),
   };
   const log = createRequestLog();
   const closing = new AbortController();

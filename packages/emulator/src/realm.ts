@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import type { Directory } from './directory.ts';
 import type { Faults } from './faults.ts';
+import type { GraphBudget, GraphState } from './graph/graph-state.ts';
 import type { Grants } from './grants.ts';
 import type { SigningKeys } from './keys.ts';
 
@@ -14,7 +15,11 @@ export interface Realm {
   readonly faults: Faults;
   readonly nowMs: () => number;
   /** What the control plane may turn while the emulator runs. */
-  readonly settings: { accessTokenLifetimeSeconds: number | undefined };
+  readonly settings: {
+    accessTokenLifetimeSeconds: number | undefined;
+    graphBudget?: GraphBudget | undefined;
+  };
+  readonly graph: GraphState;
 }
 
 /** `iss` of v2 tokens. Always the https origin: it must not depend on which listener was asked. */

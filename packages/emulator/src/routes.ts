@@ -3,7 +3,7 @@ import { handleAuthorize } from './authorize.ts';
 import { handleInstance, handleKeys, handleMetadata } from './discovery.ts';
 import { AadstsError, errorBody } from './errors.ts';
 import { applyFault, type Endpoint, takeDoorFault } from './faults.ts';
-import { graphError, handleMe, handleMemberObjects, handleUserInfo } from './graph/graph.ts';
+import { handleGraph, handleUserInfo, renderGraphProblem } from './graph/graph.ts';
 import { handleLogin, handleLogout } from './login.ts';
 import { renderErrorPage } from './pages.ts';
 import type { Realm } from './realm.ts';
@@ -73,13 +73,8 @@ const routes: readonly Route[] = [
     handle: handleLogout,
   },
   { endpoint: 'userinfo', methods: PAGE, path: /^\/oidc\/userinfo$/, handle: handleUserInfo },
-  { endpoint: 'graph', methods: GET, path: /^\/v1\.0\/me$/, handle: handleMe },
-  {
-    endpoint: 'graph',
-    methods: ['POST'],
-    path: /^\/v1\.0\/me\/getMember(?:Objects|Groups)$/,
-    handle: handleMemberObjects,
-  },
+  // Graph has a table of its own.
+  { endpoint: 'graph', methods: ANY, path: /^\/v1\.0\/.+$/, handle: handleGraph },
 ];
 
 /** @param wait how a latency fault passes its time; ends early when the emulator closes */
@@ -140,7 +135,5 @@ function renderProblem(
     return renderErrorPage(error, trace);
   if (endpoint !== 'graph' && endpoint !== 'userinfo')
     return jsonReply(error.status, errorBody(error, trace));
-  const code =
-    { 429: 'TooManyRequests', 503: 'ServiceUnavailable' }[error.status] ?? 'InvalidAuthenticationToken';
-  return graphError(realm, request, error.status === 400 ? 401 : error.status, code, error.message);
+  return renderGraphProblem(realm, request, error);
 }

@@ -1,155 +1,168 @@
 /**
- * Room `graph`: the little of Microsoft Graph that a sign-in needs: the person, and the groups a token could not hold.
- * Accepts only tokens made for Graph; its errors have Graph's own shape.
+ * Room `graph`: the Microsoft Graph that sign-in and leaving need: the person, their memberships, disabling and deleting
+ * them, change tracking, apps and assignments, batches. Accepts only tokens made for Graph; its errors have Graph's own
+ * shape. Knows no sign-in.
  */
-import { type Directory, type User, userPrincipalName } from '../directory.ts';
-import { entraTimestamp } from '../errors.ts';
-import { raisePersonalFault } from '../faults.ts';
+import { AadstsError } from '../errors.ts';
 import type { Realm } from '../realm.ts';
 import { type EmulatorRequest, jsonReply, type Reply } from '../request.ts';
-import { verifyGraphToken } from '../tokens.ts';
+import { type AppKey, handleApplications, handleAssignedTo, handleServicePrincipals } from './graph-apps.ts';
+import { handleBatch } from './graph-batch.ts';
+import { admit, type Caller, checkPermissions, requirePerson } from './graph-caller.ts';
+import { handleDelta } from './graph-delta.ts';
+import { badRequest, fromAadsts, GraphError, renderGraphError } from './graph-error.ts';
+import {
+  handleCheckMembers,
+  handleGetMembers,
+  handleGroup,
+  handleGroups,
+  handleMemberOf,
+} from './graph-memberships.ts';
+import { handleRevoke, handleUser, handleUsers } from './graph-users.ts';
 
-const INVALID_TOKEN = 'Access token validation failure. Invalid audience, signature or lifetime.';
-const ONLY_DELEGATED = '/me request is only valid with delegated authentication flow.';
+type Handle = (realm: Realm, request: EmulatorRequest, caller: Caller, parts: Parts) => Reply;
+type Parts = Readonly<Record<string, string | undefined>>;
 
-interface Caller {
-  readonly user: User;
-  readonly scopes: readonly string[];
+interface Resource {
+  readonly methods: readonly string[];
+  readonly path: RegExp;
+  readonly handle: Handle;
 }
 
-type Admission = { readonly caller: Caller } | { readonly refusal: Reply };
+/** `/me`, `/users/{id}` or the key in parentheses that names starting with a dollar sign need. */
+const PERSON = String.raw`/(?:me|users/(?<user>[^/]+)|users\('(?<quoted>[^/]+)'\))`;
+const APP_KEY = String.raw`(?:/(?<id>[^/]+)|\(appId='(?<appId>[^']+)'\))`;
+const person = (parts: Parts) => parts['user'] ?? parts['quoted'];
+const kindOf = (parts: Parts) => (parts['kind'] === 'Groups' ? 'Groups' : 'Objects');
+const appKey = (parts: Parts): AppKey | undefined => {
+  if (parts['appId'] !== undefined) return { property: 'appId', value: parts['appId'] };
+  return parts['id'] === undefined ? undefined : { property: 'id', value: parts['id'] };
+};
 
-const DEFAULT_PROPERTIES = [
-  'businessPhones displayName givenName id jobTitle mail mobilePhone officeLocation',
-  'preferredLanguage surname userPrincipalName',
-].flatMap((line) => line.split(' '));
+const row = (methods: string, path: string, handle: Handle): Resource => ({
+  methods: methods.split(' '),
+  path: new RegExp(`^/v1\\.0${path}/?$`),
+  handle,
+});
 
-export async function handleMe(realm: Realm, request: EmulatorRequest): Promise<Reply> {
-  const admission = await admit(realm, request, ['User.Read']);
-  if ('refusal' in admission) return admission.refusal;
-  const profile = describeUser(admission.caller.user);
-  const selected = readSelect(request.query.get('$select'));
-  const unknown = selected?.find((name) => !Object.hasOwn(profile, name));
-  if (unknown !== undefined) {
-    return graphError(
-      realm,
-      request,
-      400,
-      'BadRequest',
-      `Could not find a property named '${unknown}' on type 'microsoft.graph.user'.`,
+const resources: readonly Resource[] = [
+  row('GET', '/users', handleUsers),
+  row('GET', String.raw`/users/(?:microsoft\.graph\.)?delta(?:\(\))?`, handleDelta),
+  row('GET PATCH DELETE', PERSON, (realm, request, caller, parts) =>
+    handleUser(realm, request, caller, person(parts)),
+  ),
+  row('POST', `${PERSON}/(?:microsoft\\.graph\\.)?revokeSignInSessions`, (realm, request, caller, parts) =>
+    handleRevoke(realm, request, caller, person(parts)),
+  ),
+  row(
+    'POST',
+    `${PERSON}/(?:microsoft\\.graph\\.)?getMember(?<kind>Objects|Groups)`,
+    (realm, request, caller, parts) => handleGetMembers(realm, request, caller, person(parts), kindOf(parts)),
+  ),
+  row(
+    'POST',
+    `${PERSON}/(?:microsoft\\.graph\\.)?checkMember(?<kind>Objects|Groups)`,
+    (realm, request, caller, parts) =>
+      handleCheckMembers(realm, request, caller, person(parts), kindOf(parts)),
+  ),
+  row(
+    'GET',
+    String.raw`${PERSON}/(?<way>transitiveMemberOf|memberOf)(?:/(?:microsoft\.)?graph\.(?<cast>group|directoryRole))?(?<count>/\$count)?`,
+    (realm, request, caller, parts) =>
+      handleMemberOf(realm, request, caller, person(parts), {
+        isTransitive: parts['way'] === 'transitiveMemberOf',
+        isCount: parts['count'] !== undefined,
+        ...(parts['cast'] === undefined ? {} : { cast: parts['cast'] }),
+      }),
+  ),
+  row('GET', '/groups', handleGroups),
+  row('GET', '/groups/(?<id>[^/]+)', (realm, request, caller, parts) =>
+    handleGroup(realm, request, caller, parts['id'] ?? ''),
+  ),
+  row('GET', `/applications(?:${APP_KEY})?`, (realm, request, caller, parts) =>
+    handleApplications(realm, request, caller, appKey(parts)),
+  ),
+  row('GET', `/servicePrincipals(?:${APP_KEY})?`, (realm, request, caller, parts) =>
+    handleServicePrincipals(realm, request, caller, appKey(parts)),
+  ),
+  row('GET', `/servicePrincipals${APP_KEY}/appRoleAssignedTo`, (realm, request, caller, parts) =>
+    handleAssignedTo(realm, request, caller, appKey(parts) ?? { property: 'id', value: '' }),
+  ),
+];
+
+/** Every request below `/v1.0`. Never throws what is Graph's to say. */
+export async function handleGraph(realm: Realm, request: EmulatorRequest): Promise<Reply> {
+  if (!/^\/v1\.0\/\$batch\/?$/.test(request.path)) return answerItem(realm, request);
+  return refusing(realm, request, async () => {
+    if (request.method !== 'POST') throw methodNotAllowed();
+    return handleBatch(realm, request, answerItem);
+  });
+}
+
+function answerItem(realm: Realm, request: EmulatorRequest): Promise<Reply> {
+  return refusing(realm, request, async () => {
+    const caller = await admit(realm, request);
+    const onPath = resources.filter((each) => each.path.test(request.path));
+    const resource = onPath.find((each) =>
+      each.methods.includes(request.method === 'HEAD' ? 'GET' : request.method),
     );
-  }
-  const names = selected ?? DEFAULT_PROPERTIES;
-  const context = selected === undefined ? '#users/$entity' : `#users(${selected.join(',')})/$entity`;
-  return jsonReply(200, {
-    '@odata.context': `https://graph.microsoft.com/v1.0/$metadata${context}`,
-    ...Object.fromEntries(names.map((name) => [name, profile[name]])),
+    if (resource !== undefined)
+      return resource.handle(realm, request, caller, readParts(resource, request.path));
+    if (onPath.length > 0) throw methodNotAllowed();
+    const segment = request.path.split('/')[2] ?? '';
+    throw badRequest(`Resource not found for the segment '${segment.slice(0, 100)}'.`, 'BadRequest');
   });
 }
 
-/** The way around the overage: ids only. */
-export async function handleMemberObjects(realm: Realm, request: EmulatorRequest): Promise<Reply> {
-  const admission = await admit(realm, request, ['User.Read', 'GroupMember.Read.All', 'Directory.Read.All']);
-  if ('refusal' in admission) return admission.refusal;
-  return jsonReply(200, {
-    '@odata.context': 'https://graph.microsoft.com/v1.0/$metadata#Collection(Edm.String)',
-    value: admission.caller.user.seed.groups ?? [],
-  });
+async function refusing(realm: Realm, request: EmulatorRequest, run: () => Promise<Reply>): Promise<Reply> {
+  try {
+    return await run();
+  } catch (problem) {
+    if (problem instanceof GraphError) return renderGraphError(realm, request, problem);
+    if (problem instanceof AadstsError) return renderGraphError(realm, request, fromAadsts(problem));
+    throw problem;
+  }
+}
+
+function methodNotAllowed(): GraphError {
+  return new GraphError(
+    405,
+    'Request_BadRequest',
+    'Specified HTTP method is not allowed for the request target.',
+  );
+}
+
+function readParts(resource: Resource, path: string): Parts {
+  const groups = resource.path.exec(path)?.groups ?? {};
+  try {
+    return Object.fromEntries(
+      Object.entries(groups).map(([name, value]) => [
+        name,
+        value === undefined ? undefined : decodeURIComponent(value),
+      ]),
+    );
+  } catch {
+    throw badRequest('The request URI is not valid.', 'BadRequest');
+  }
 }
 
 /** OpenID Connect Core §5.3; Entra serves it from Graph's host. */
 export async function handleUserInfo(realm: Realm, request: EmulatorRequest): Promise<Reply> {
-  const admission = await admit(realm, request, ['openid']);
-  if ('refusal' in admission) return admission.refusal;
-  const { seed } = admission.caller.user;
-  return jsonReply(200, {
-    sub: seed.objectId,
-    name: seed.displayName,
-    family_name: seed.surname,
-    given_name: seed.givenName,
-    ...(seed.mail === undefined ? {} : { email: seed.mail }),
+  return refusing(realm, request, async () => {
+    const caller = await admit(realm, request);
+    const { seed } = requirePerson(caller);
+    checkPermissions(caller, { delegated: ['openid'], application: [] });
+    return jsonReply(200, {
+      sub: seed.objectId,
+      name: seed.displayName,
+      family_name: seed.surname,
+      given_name: seed.givenName,
+      ...(seed.mail === undefined ? {} : { email: seed.mail }),
+    });
   });
 }
 
-export function graphError(
-  realm: Realm,
-  request: EmulatorRequest,
-  status: number,
-  code: string,
-  message: string,
-): Reply {
-  const date = entraTimestamp(realm.nowMs()).slice(0, 19).replace(' ', 'T');
-  const innerError = { date, 'request-id': request.traceId, 'client-request-id': request.correlationId };
-  const headers: Record<string, string> = { 'request-id': request.traceId };
-  if (status === 401) {
-    headers['www-authenticate'] =
-      'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"';
-  }
-  return jsonReply(status, { error: { code, message, innerError } }, headers);
-}
-
-/** One of the scopes is enough. */
-async function admit(
-  realm: Realm,
-  request: EmulatorRequest,
-  anyScope: readonly string[],
-): Promise<Admission> {
-  const token = /^bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  if (token === undefined)
-    return refuse(realm, request, 401, 'InvalidAuthenticationToken', 'Access token is empty.');
-  const claims = await verifyGraphToken(realm, token).catch(() => undefined);
-  if (claims === undefined) return refuse(realm, request, 401, 'InvalidAuthenticationToken', INVALID_TOKEN);
-  if (typeof claims['scp'] !== 'string') return refuse(realm, request, 400, 'BadRequest', ONLY_DELEGATED);
-  const user = findByObjectId(realm.directory, claims['oid']);
-  if (user === undefined || !user.enabled)
-    return refuse(realm, request, 401, 'InvalidAuthenticationToken', INVALID_TOKEN);
-  const clientId = String(claims['appid']);
-  raisePersonalFault(realm.faults, { endpoint: 'graph', clientId, username: user.seed.username });
-  const scopes = claims['scp'].split(' ');
-  if (anyScope.some((scope) => scopes.includes(scope))) return { caller: { user, scopes } };
-  return refuse(
-    realm,
-    request,
-    403,
-    'Authorization_RequestDenied',
-    'Insufficient privileges to complete the operation.',
-  );
-}
-
-function refuse(
-  realm: Realm,
-  request: EmulatorRequest,
-  status: number,
-  code: string,
-  message: string,
-): Admission {
-  return { refusal: graphError(realm, request, status, code, message) };
-}
-
-function findByObjectId(directory: Directory, objectId: unknown): User | undefined {
-  return directory.tenants.flatMap((tenant) => tenant.users).find((user) => user.seed.objectId === objectId);
-}
-
-function readSelect(select: string | null): readonly string[] | undefined {
-  if (select === null || select.trim() === '') return undefined;
-  return select.split(',').map((name) => name.trim());
-}
-
-function describeUser(user: User): Record<string, unknown> {
-  const { seed } = user;
-  return {
-    businessPhones: [],
-    displayName: seed.displayName,
-    givenName: seed.givenName,
-    id: seed.objectId,
-    jobTitle: seed.jobTitle ?? null,
-    mail: seed.mail ?? null,
-    mobilePhone: null,
-    officeLocation: null,
-    preferredLanguage: null,
-    surname: seed.surname,
-    userPrincipalName: userPrincipalName(user),
-    accountEnabled: user.enabled,
-    userType: seed.guestFrom === undefined ? 'Member' : 'Guest',
-  };
+/** What the door has to say for Graph: a planned outage, or a mistake of the emulator's own. */
+export function renderGraphProblem(realm: Realm, request: EmulatorRequest, error: AadstsError): Reply {
+  return renderGraphError(realm, request, fromAadsts(error));
 }
