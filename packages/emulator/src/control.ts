@@ -1,75 +1,83 @@
 /**
- * Room `control`: the hand of the test: changes the tenant while it runs, plans faults, reads what was asked.
- * In-process only; an HTTP face would call the same functions.
+ * Room `control`: the hand of the test: changes the tenant while it runs, plans faults, moves the clock, reads what was
+ * asked. Over HTTP the same functions are behind control-server.ts and control-client.ts, so every argument and answer is
+ * plain JSON.
  */
-import {
-  type App,
-  createDirectory,
-  type Directory,
-  findUser,
-  revokeUserSessions,
-  type User,
-} from './directory.ts';
-import type { Fault, FaultMatch } from './faults.ts';
+import type { ClockState, EmulatorClock } from './clock.ts';
+import { type AppControl, createAppControl } from './control-apps.ts';
+import { createUserControl, type UserControl } from './control-users.ts';
+import { createDirectory, type Directory } from './directory.ts';
+import type { Fault, FaultMatch, PlannedFault } from './faults.ts';
 import type { GraphBudget } from './graph/graph-state.ts';
 import { issuerV2, nowSeconds, type Realm } from './realm.ts';
-import { checkRegistrable } from './redirect-uri.ts';
-import type { RequestLog, RequestLogEntry } from './request-log.ts';
-import type { FederatedCredential, Platform, Seed } from './seed.ts';
+import type { RequestLog, RequestLogEntry, RequestLogQuery } from './request-log.ts';
+import type { Seed } from './seed.ts';
+import { restoreSnapshot, type Snapshot, takeSnapshot } from './snapshot.ts';
+import { describeTenants, type TenantOverview } from './tenant-overview.ts';
 
-/** Every function that names a user or an app throws a RangeError when there is none of that name. */
-export interface Control {
-  /** Registers a redirect URI; default platform `web`. @throws TypeError for one the portal would refuse */
-  addRedirectUri(clientId: string, uri: string, platform?: Platform): void;
-  /** Registers a PEM certificate for client assertions. */
-  addCertificate(clientId: string, certificatePem: string): void;
-  addFederatedCredential(clientId: string, credential: FederatedCredential): void;
+/**
+ * Every function that names a user or an app throws a RangeError when there is none of that name, and a TypeError for what
+ * makes no sense.
+ */
+export interface Control extends UserControl, AppControl {
   /** Plans a fault; `times` default: until cleared. The first planned one that matches is used. */
   setFault(match: FaultMatch, fault: Fault, times?: number): void;
+  /** What is planned and not yet used up. */
+  faults(): readonly PlannedFault[];
   clearFaults(): void;
+  /** Moves the emulator's clock ahead; it also ages every token and session. TLS certificates keep to the real time. */
+  advanceClock(seconds: number): void;
+  /** Stops the clock, now or at that moment (milliseconds since the epoch). */
+  freezeClock(atMs?: number): void;
+  /** Lets the clock run on from where it stands. */
+  resumeClock(): void;
+  clock(): ClockState & { readonly nowMs: number };
   /** A new signing key with an unseen kid; the previous one stays published. */
   rotateKeys(): Promise<void>;
-  /** Every grant and browser session of the person made so far is dead: AADSTS50173. */
-  revokeSessions(username: string): void;
-  disableUser(username: string): void;
-  enableUser(username: string): void;
-  /** Assigns these roles, and no others, on every app that declares them; on the rest the person loses all. */
-  setRoles(username: string, roles: readonly string[]): void;
   /** Life of access tokens from now on; `undefined` = Entra's 60 to 90 minutes. */
   setAccessTokenLifetime(seconds: number | undefined): void;
   /** So many Graph requests per app and tenant in a window, then 429 until it ends; `undefined` = no limit. */
   setGraphBudget(budget: GraphBudget | undefined): void;
   /** A token as a managed identity gets it from the platform: `sub` is its principal id. Lives 24 hours. */
   createManagedIdentityToken(principalId: string, audience: string): Promise<string>;
-  requestLog(): readonly RequestLogEntry[];
-  /** Back to the seed: users, apps, grants, faults, log and lifetimes. Keys and ports stay. */
+  /** The last 5000 requests at most, or those after `since`, without secrets. */
+  requestLog(query?: RequestLogQuery): readonly RequestLogEntry[];
+  /** Tenants, people and apps as they are now, without passwords and secrets. */
+  tenants(): readonly TenantOverview[];
+  /** Back to the seed: users, apps, grants, faults, clock, log and lifetimes. Keys and ports stay. */
   reset(): void;
+  /**
+   * Everything that can change, as JSON. It holds passwords, client secrets, codes and refresh tokens, all of them the
+   * emulator's own; private keys only when asked for, and then tokens issued before are good after `restore` elsewhere.
+   */
+  snapshot(options?: { readonly privateKeys?: boolean }): Snapshot;
+  /** Back to a snapshot, also one of another emulator. Requests in the log stay. @throws TypeError for what is none */
+  restore(snapshot: Snapshot): void;
 }
 
-export function createControl(realm: Realm & { directory: Directory }, log: RequestLog, seed: Seed): Control {
-  const user = (name: string) => requireUser(realm.directory, name);
-  const app = (clientId: string) => requireApp(realm.directory, clientId);
+/** @param directory is replaced by `reset` and `restore`; whoever keeps a user or an app across them keeps a dead one */
+export type ControlledRealm = Realm & { directory: Directory };
+
+export function createControl(
+  realm: ControlledRealm,
+  log: RequestLog,
+  seed: Seed,
+  clock: EmulatorClock,
+): Control {
   return {
-    addRedirectUri(clientId, uri, platform = 'web') {
-      checkRegistrable(uri);
-      app(clientId).redirectUris.push({ uri, platform });
-    },
-    addCertificate: (clientId, certificatePem) => void app(clientId).certificates.push(certificatePem),
-    addFederatedCredential: (clientId, credential) =>
-      void app(clientId).federatedCredentials.push(credential),
+    ...createUserControl(realm),
+    ...createAppControl(realm),
     setFault: (match, fault, times) => realm.faults.set(match, fault, times),
+    faults: () => realm.faults.list(),
     clearFaults: () => realm.faults.clear(),
+    advanceClock(seconds) {
+      if (!(seconds >= 0)) throw new TypeError('The clock moves forward only: seconds from 0 on');
+      clock.advance(seconds);
+    },
+    freezeClock: (atMs) => clock.freeze(atMs),
+    resumeClock: () => clock.resume(),
+    clock: () => ({ ...clock.state(), nowMs: clock.nowMs() }),
     rotateKeys: () => realm.keys.rotate(),
-    revokeSessions(username) {
-      revokeUserSessions(user(username), realm.nowMs());
-    },
-    disableUser(username) {
-      user(username).enabled = false;
-    },
-    enableUser(username) {
-      user(username).enabled = true;
-    },
-    setRoles: (username, roles) => assignRoles(user(username), roles),
     setAccessTokenLifetime(seconds) {
       realm.settings.accessTokenLifetimeSeconds = seconds;
     },
@@ -78,7 +86,8 @@ export function createControl(realm: Realm & { directory: Directory }, log: Requ
     },
     createManagedIdentityToken: (principalId, audience) =>
       signManagedIdentityToken(realm, principalId, audience),
-    requestLog: () => log.entries(),
+    requestLog: (query) => log.entries(query),
+    tenants: () => describeTenants(realm.directory),
     reset() {
       realm.directory = createDirectory(seed);
       realm.grants.clear();
@@ -86,21 +95,12 @@ export function createControl(realm: Realm & { directory: Directory }, log: Requ
       realm.settings.accessTokenLifetimeSeconds = undefined;
       realm.settings.graphBudget = undefined;
       realm.graph.clear();
+      clock.restore({ aheadMs: 0 });
       log.clear();
     },
+    snapshot: (options) => takeSnapshot(realm, clock, options?.privateKeys ?? false),
+    restore: (snapshot) => restoreSnapshot(realm, clock, snapshot),
   };
-}
-
-function assignRoles(user: User, roles: readonly string[]): void {
-  const declaring = user.tenant.apps.filter((app) => (app.seed.appRoles ?? []).length > 0);
-  const known = new Set(declaring.flatMap((app) => app.seed.appRoles ?? []).map((role) => role.value));
-  const unknown = roles.find((role) => !known.has(role));
-  if (unknown !== undefined) throw new RangeError(`No app of the tenant has a role '${unknown}'`);
-  user.roles.clear();
-  for (const app of declaring) {
-    const assigned = roles.filter((role) => app.seed.appRoles?.some((each) => each.value === role));
-    if (assigned.length > 0) user.roles.set(app.seed.clientId, assigned);
-  }
 }
 
 async function signManagedIdentityToken(
@@ -115,18 +115,4 @@ async function signManagedIdentityToken(
   const times = { iat: now - 300, nbf: now - 300, exp: now + 86_400 };
   const subject = { sub: principalId, oid: principalId, idtyp: 'app', tid: tenantId, ver: '2.0' };
   return realm.keys.sign({ aud: audience, iss: issuerV2(realm, tenantId), ...times, ...subject });
-}
-
-function requireUser(directory: Directory, name: string): User {
-  const user = findUser(directory.tenants, name);
-  if (user === undefined) throw new RangeError(`No user '${name}'`);
-  return user;
-}
-
-function requireApp(directory: Directory, clientId: string): App {
-  const app = directory.tenants
-    .flatMap((tenant) => tenant.apps)
-    .find((each) => each.seed.clientId === clientId.toLowerCase());
-  if (app === undefined) throw new RangeError(`No app '${clientId}'`);
-  return app;
 }

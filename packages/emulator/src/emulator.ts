@@ -6,6 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAuthority, createServerCertificate, openAuthority } from './certificates.ts';
+import { createClock } from './clock.ts';
 import { type Control, createControl } from './control.ts';
 import { defaultSeed } from './default-seed.ts';
 import { createDirectory } from './directory.ts';
@@ -76,7 +77,7 @@ export interface Emulator {
 export async function createEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   if (process.env['NODE_ENV'] === 'production')
     throw new Error('The Entra emulator refuses to run in production');
-  const { seed = defaultSeed, host = '127.0.0.1', nowMs = Date.now } = options;
+  const { seed = defaultSeed, host = '127.0.0.1' } = options;
   checkLoopback(host);
   checkSeed(seed);
   // The certificate follows the real clock: it is TLS peers who judge it, and they know no other.
@@ -86,6 +87,8 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
       ? createAuthority(startedMs)
       : await openAuthority(options.caDirectory, startedMs);
   const server = createServerCertificate(authority, startedMs);
+  const clock = createClock(options.nowMs ?? Date.now);
+  const { nowMs } = clock;
   const keys = await createSigningKeys(nowMs);
   const plain = await openListener(host, options.httpPort ?? 0);
   const tls = { ...server, chainPem: server.certificatePem + authority.certificatePem };
@@ -123,7 +126,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     authorityHost: secure.origin,
     caCertificatePem: authority.certificatePem,
     seed,
-    control: createControl(realm, log, seed),
+    control: createControl(realm, log, seed, clock),
     async close() {
       closing.abort();
       await Promise.all([plain.close(), secure.close()]);

@@ -69,7 +69,10 @@ export interface Grants {
 export interface Shelf<T> {
   add(record: T): string;
   find(handle: string): T | undefined;
+  /** Under a handle of the caller's own. */
+  set(handle: string, record: T): void;
   remove(handle: string): void;
+  entries(): readonly (readonly [handle: string, record: T])[];
   clear(): void;
 }
 
@@ -87,14 +90,19 @@ export function createGrants(): Grants {
 
 function createShelf<T>(prefix: string): Shelf<T> {
   const records = new Map<string, T>();
+  const keep = (handle: string, record: T) => {
+    const oldest = records.size >= MAX_RECORDS ? records.keys().next().value : undefined;
+    if (oldest !== undefined) records.delete(oldest);
+    records.set(handle, record);
+  };
   return {
     add(record) {
-      const oldest = records.size >= MAX_RECORDS ? records.keys().next().value : undefined;
-      if (oldest !== undefined) records.delete(oldest);
       const handle = prefix + randomBytes(48).toString('base64url');
-      records.set(handle, record);
+      keep(handle, record);
       return handle;
     },
+    set: keep,
+    entries: () => [...records],
     find: (handle) => records.get(handle),
     remove: (handle) => void records.delete(handle),
     clear: () => records.clear(),

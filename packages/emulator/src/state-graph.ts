@@ -90,13 +90,13 @@ function makeEmpty(node: Node): unknown {
 }
 
 function fill(target: unknown, node: Node, decode: (value: Encoded | undefined) => unknown): void {
-  if (node.kind === 'key') return;
   if (node.kind === 'list' || node.kind === 'set') {
     const items = node.items.map(decode);
     if (target instanceof Set) for (const item of items) target.add(item);
     else (target as unknown[]).push(...items);
     return;
   }
+  if (node.kind !== 'object' && node.kind !== 'map') return;
   for (const [key, value] of node.entries) {
     if (target instanceof Map) target.set(decode(key), decode(value));
     else defineMember(target as object, decode(key), decode(value));
