@@ -191,6 +191,23 @@ test.each(kinds)(
   },
 );
 
+test.each(kinds)(
+  'A18 A55: SDK %s: tools called at once when the token has expired all succeed, and nobody signs in again',
+  async (kind) => {
+    const installation = await install(kind, 'DCR');
+    const { client, wire, signIns } = await connect(installation, signInAs(product.people.reader));
+    if (kind !== 'v2 modern') await expect.poll(() => wire).toContain('GET /snippets/mcp 405');
+    // Entra takes its time, so that the refreshes of all calls are under way together.
+    product.emulator.control.setFault({ endpoint: 'token' }, { kind: 'latency', latencyMs: 300 }, 1);
+    product.time.aheadMs = (product.config.lifetimes.accessTokenSeconds + 60) * 1000;
+    const calls = await Promise.all([1, 2, 3].map(() => client.callTool('hello_mcp')));
+    for (const called of calls) expect(called).toMatchObject(hello);
+    expect(signIns()).toBe(1);
+    await client.close();
+    await installation.page.context().close();
+  },
+);
+
 test('A21 A59 D14 D42: two people at once each see only their own snippets', async () => {
   const [mine, theirs] = await Promise.all([install('v2 modern', 'CIMD'), install('v2 legacy', 'DCR')]);
   const [walt, ada] = await Promise.all([

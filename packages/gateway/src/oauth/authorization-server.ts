@@ -13,6 +13,7 @@ import { addMiddleware, type ReadAccessToken } from './middleware.ts';
 import { createProvider, type ProviderOptions, privateUseRedirects } from './provider.ts';
 import { replayRequest } from './replayed-request.ts';
 import { noteFacts, type RequestFacts } from './request-facts.ts';
+import { shareRefreshes } from './shared-refresh.ts';
 
 /** Counts a request of one client; a refusal says after how many seconds to try again. */
 export type CheckClientLimit = (
@@ -43,6 +44,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const provider = createProvider(options);
   // Outermost first: the audit sees the answers that the other steps have made.
   auditProvider(provider, options.audit);
+  shareRefreshes(provider, options.audit);
   addMiddleware(provider, options);
   provider.on('server_error', (_ctx, error) =>
     options.world.log.error({ err: error }, 'authorization server fault'),
