@@ -59,7 +59,7 @@ test.each([
 
 test.each([
   ['no scope', { scope: undefined }, 'invalid_request', 'AADSTS900144'],
-  ['implicit flow', { response_type: 'token' }, 'unsupported_response_type', 'AADSTS700051'],
+  ['implicit flow', { response_type: 'token', response_mode: 'query' }, 'unsupported_response_type', 'AADSTS700051'],
   ['a scope Graph does not have', { scope: 'mcp.read' }, 'invalid_client', 'AADSTS650053'],
   ['a resource nobody has', { scope: 'api://nobody/read' }, 'invalid_resource', 'AADSTS500011'],
   ['a scope with a forbidden character', { scope: 'open"id' }, 'invalid_scope', 'AADSTS70011'],
@@ -102,7 +102,7 @@ test('a password signs in; a wrong one, an unknown name and a disabled account s
     browser.post(page.action, { ctx: page.ctx, loginfmt, passwd });
   for (const [name, password, code] of [
     ['rita@contoso.example', 'wrong', 'AADSTS50126'],
-    ['nobody@contoso.example', '', 'AADSTS50126'],
+    ['nobody@contoso.example', '', 'AADSTS50034'],
     ['dora@contoso.example', 'Dora-Passw0rd', 'AADSTS50057'],
   ] as const) {
     const refused = await attempt(name, password);

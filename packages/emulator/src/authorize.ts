@@ -1,129 +1,53 @@
 /**
- * Room `authorize`: checks an authorization request, decides whether a person must act, and answers the client.
+ * Room `authorize`: checks an authorization request and starts its sign-in.
  * First the checks whose failure must stay on Entra's own page (client, redirect URI), then those that go to the redirect.
  */
+import { parseClaims } from './claims-request.ts';
 import {
   type App,
+  findAccountIn,
   findApp,
   findPlatform,
-  findUser,
+  findAmong,
   isAlias,
   isSameName,
-  type Tenant,
   type User,
 } from './directory.ts';
-import { AadstsError, describeError, errorUri } from './errors.ts';
-import { raiseAuthorizeFault, raisePersonalFault } from './faults.ts';
-import type { AuthorizeRequest, BrowserSession, ResponseMode } from './grants.ts';
-import { type PageProblem, renderLoginPage } from './login-page.ts';
-import { renderErrorPage } from './pages.ts';
+import { AadstsError } from './errors.ts';
+import { raiseAuthorizeFault } from './faults.ts';
+import type { AuthorizeRequest, BrowserSession, SignInPurpose } from './grants.ts';
+import { SESSION_COOKIE } from './login.ts';
+import { type RedirectTarget, refuseAuthorize, traceOf } from './outcome.ts';
 import { refuseRepeated, required } from './parameters.ts';
 import type { Realm } from './realm.ts';
 import type { EmulatorRequest, Reply } from './request.ts';
-import { sendToRedirect } from './response-mode.ts';
 import { parseScopes } from './scopes.ts';
-import { createClientInfo } from './tokens.ts';
+import { advance, isForTheDoor, openFlow } from './sign-in.ts';
+import { createLoginHint } from './tokens.ts';
 
-export const SESSION_COOKIE = 'ESTSAUTH';
-const FLOW_LIFETIME_MS = 15 * 60_000;
-const CODE_LIFETIME_MS = 10 * 60_000;
+const RESPONSE_TYPES: ReadonlySet<string> = new Set(['code', 'id_token', 'token']);
 
 /** @throws AadstsError only for what is shown on the page; everything else reaches the redirect URI */
-export function handleAuthorize(
+export async function handleAuthorize(
   realm: Realm,
   request: EmulatorRequest,
   segment: string,
   version: 1 | 2,
-): Reply {
+): Promise<Reply> {
   const params = request.method === 'POST' ? request.form : request.query;
   const client = findClientAndRedirect(realm, segment, params);
-  return answerProblems(realm, request, client, () => {
-    raiseAuthorizeFault(realm.faults, client.app.seed.clientId);
-    const checked = checkRequest(client, params, version);
-    const session = findSession(realm, request);
-    if (checked.prompt === 'none') return completeSilently(realm, request, checked, session);
-    if (session !== undefined && canSkipPage(checked, session))
-      return completeSignIn(realm, request, checked, session);
-    return showLogin(realm, request, checked);
-  });
-}
-
-/** Opens a page for this request; the form carries nothing but the handle of what is kept here. */
-export function showLogin(
-  realm: Realm,
-  request: EmulatorRequest,
-  checked: AuthorizeRequest,
-  problem?: PageProblem,
-): Reply {
-  const flow = realm.grants.flows.add({ request: checked, expiresAtMs: realm.nowMs() + FLOW_LIFETIME_MS });
-  return renderLoginPage({
-    action: `${request.origin}/${checked.segment}/login`,
-    flow,
-    app: checked.app,
-    users: candidateTenants(realm, checked).flatMap((tenant) => tenant.users),
-    // A demanded fresh password is asked for: no tile signs in without one.
-    showPicker: checked.prompt !== 'login',
-    loginHint: problem?.username ?? checked.loginHint ?? '',
-    problem,
-  });
-}
-
-/** The person is known: judges them against the app, then sends a code to the client. */
-export function completeSignIn(
-  realm: Realm,
-  request: EmulatorRequest,
-  checked: AuthorizeRequest,
-  session: BrowserSession,
-): Reply {
-  const { user } = session;
-  const { clientId, displayName } = checked.app.seed;
-  raisePersonalFault(realm.faults, { endpoint: 'authorize', clientId, username: user.seed.username });
-  if (!user.enabled) throw new AadstsError(50057);
-  if (checked.app.seed.assignmentRequired && !user.roles.has(clientId)) {
-    throw new AadstsError(50105, { appName: displayName, clientId, username: user.seed.username });
-  }
-  const code = realm.grants.codes.add({
-    request: checked,
-    ...session,
-    expiresAtMs: realm.nowMs() + CODE_LIFETIME_MS,
-    redeemed: false,
-  });
-  return sendToRedirect(checked, {
-    code,
-    ...(checked.clientInfo ? { client_info: createClientInfo(user) } : {}),
-    session_state: session.sessionId,
-  });
-}
-
-/** Turns a refusal into the answer the client gets: on the redirect URI, or on a page where Entra keeps it to itself. */
-export function answerProblems(
-  realm: Realm,
-  request: EmulatorRequest,
-  to: RedirectTarget,
-  run: () => Reply,
-): Reply {
   try {
-    return run();
+    raiseAuthorizeFault(realm.faults, client.app.seed.clientId);
+    const purpose = checkRequest(client, params, version);
+    return await advance(
+      realm,
+      request,
+      openFlow(realm, purpose, findUsableSession(realm, request, purpose)),
+    );
   } catch (problem) {
-    if (!(problem instanceof AadstsError)) throw problem;
-    const trace = { traceId: request.traceId, correlationId: request.correlationId, nowMs: realm.nowMs() };
-    if (problem.code === 90055 || problem.code === 90033) throw problem;
-    if (problem.shownOnPage && to.prompt !== 'none') return renderErrorPage(problem, trace);
-    return sendToRedirect(to, {
-      error: problem.error,
-      error_description: describeError(problem, trace),
-      error_uri: errorUri(problem),
-      ...(problem.suberror === undefined ? {} : { suberror: problem.suberror }),
-      ...(problem.claims === undefined ? {} : { claims: problem.claims }),
-    });
+    if (!(problem instanceof AadstsError) || isForTheDoor(problem)) throw problem;
+    return refuseAuthorize(client, problem, traceOf(realm, request));
   }
-}
-
-export interface RedirectTarget {
-  readonly redirectUri: string;
-  readonly responseMode: ResponseMode;
-  readonly state?: string;
-  readonly prompt?: string;
 }
 
 interface ClientAndRedirect extends RedirectTarget {
@@ -138,7 +62,7 @@ function findClientAndRedirect(realm: Realm, segment: string, params: URLSearchP
   const app = findApp(realm.directory, segment, clientId);
   const redirectUri = params.get('redirect_uri') ?? onlyRedirectUri(app);
   const platform = findPlatform(app, redirectUri);
-  const mode = params.get('response_mode');
+  const mode = params.get('response_mode') ?? defaultMode(params);
   const state = params.get('state');
   const prompt = params.get('prompt');
   return {
@@ -158,28 +82,64 @@ function onlyRedirectUri(app: App): string {
   return first.uri;
 }
 
+/** A token never travels in a query by itself. */
+function defaultMode(params: URLSearchParams): string {
+  const types = (params.get('response_type') ?? 'code').split(' ');
+  return types.some((type) => type !== 'code') ? 'fragment' : 'query';
+}
+
 function checkRequest(client: ClientAndRedirect, params: URLSearchParams, version: 1 | 2): AuthorizeRequest {
-  const responseType = required(params, 'response_type');
-  if (responseType !== 'code') throw new AadstsError(700051, { responseType });
+  const responseTypes = readResponseTypes(client, params);
   const mode = params.get('response_mode');
   if (mode !== null && !['query', 'fragment', 'form_post'].includes(mode)) {
     throw new AadstsError(90023, { reason: `Unsupported response_mode '${mode}'.` });
   }
   checkPrompt(client.prompt);
   const { scope, resource } = readScope(params, version);
+  if (version === 2 && client.segment.toLowerCase() === 'consumers' && resource !== undefined)
+    throw new AadstsError(901002);
   parseScopes(client.app.tenant, client.app, scope, resource);
-  const nonce = params.get('nonce');
-  const loginHint = params.get('login_hint');
   const challenge = readChallenge(client, params);
   return {
     ...client,
+    kind: 'authorize',
+    version,
+    responseTypes,
     scope,
+    claims: parseClaims(params.get('claims')),
     clientInfo: params.get('client_info') === '1',
     ...(resource === undefined ? {} : { resource }),
     ...(challenge === undefined ? {} : { challenge }),
+    ...optionalTexts(params),
+  };
+}
+
+function optionalTexts(
+  params: URLSearchParams,
+): Pick<AuthorizeRequest, 'nonce' | 'loginHint' | 'domainHint'> {
+  const nonce = params.get('nonce');
+  const loginHint = params.get('login_hint');
+  const domainHint = params.get('domain_hint');
+  return {
     ...(nonce === null ? {} : { nonce }),
     ...(loginHint === null ? {} : { loginHint }),
+    ...(domainHint === null ? {} : { domainHint }),
   };
+}
+
+/** Tokens from the authorize endpoint itself only where the app allows them, with a nonce, and never in a query. */
+function readResponseTypes(client: ClientAndRedirect, params: URLSearchParams): ReadonlySet<string> {
+  const responseType = required(params, 'response_type');
+  const types = new Set(responseType.split(' '));
+  if ([...types].some((type) => !RESPONSE_TYPES.has(type))) throw new AadstsError(700051, { responseType });
+  const { implicitGrant } = client.app.seed;
+  if (types.has('id_token') && !implicitGrant?.idTokens) throw new AadstsError(700054);
+  if (types.has('token') && !implicitGrant?.accessTokens)
+    throw new AadstsError(700051, { responseType: 'token' });
+  const isCodeOnly = types.size === 1 && types.has('code');
+  if (!isCodeOnly && params.get('response_mode') === 'query') throw new AadstsError(70007, { mode: 'query' });
+  if (types.has('id_token') && params.get('nonce') === null) throw new AadstsError(900144, { name: 'nonce' });
+  return types;
 }
 
 /** v1 names its resource where v2 has scopes. */
@@ -215,38 +175,29 @@ function readChallenge(client: ClientAndRedirect, params: URLSearchParams): Auth
   return { value, method };
 }
 
-function completeSilently(
+/** A session that this request may use without asking: no page was demanded, and it is the hinted person. */
+function findUsableSession(
   realm: Realm,
   request: EmulatorRequest,
-  checked: AuthorizeRequest,
-  session: BrowserSession | undefined,
-): Reply {
-  if (session === undefined || !isHinted(checked, session.user) || !isOfTenant(checked, session.user)) {
-    throw new AadstsError(50058);
-  }
-  return completeSignIn(realm, request, checked, session);
+  purpose: SignInPurpose,
+): BrowserSession | undefined {
+  const session = findSession(realm, request);
+  if (session === undefined) return undefined;
+  const asksForPage = ['login', 'select_account', 'create'].includes(purpose.prompt ?? '');
+  const account = isAlias(purpose.segment) ? session.user : findAccountIn(purpose.app.tenant, session.user);
+  return asksForPage || account === undefined || !isHinted(purpose, account) ? undefined : session;
 }
 
-function canSkipPage(checked: AuthorizeRequest, session: BrowserSession): boolean {
-  const asksForPage = checked.prompt !== undefined;
-  return !asksForPage && isHinted(checked, session.user) && isOfTenant(checked, session.user);
-}
-
-function isHinted(checked: AuthorizeRequest, user: User): boolean {
-  const { loginHint } = checked;
+function isHinted({ loginHint, domainHint }: SignInPurpose, user: User): boolean {
+  const domain = user.seed.username.split('@')[1] ?? '';
+  const isOfDomain = domainHint === undefined || !domainHint.includes('.') || isSameName(domain, domainHint);
   return (
-    loginHint === undefined ||
-    findUser([user.tenant], loginHint) === user ||
-    isSameName(loginHint, user.seed.objectId)
+    isOfDomain &&
+    (loginHint === undefined ||
+      findAmong([user], loginHint) === user ||
+      isSameName(loginHint, user.seed.objectId) ||
+      loginHint === createLoginHint(user))
   );
-}
-
-function isOfTenant(checked: AuthorizeRequest, user: User): boolean {
-  return isAlias(checked.segment) || checked.app.tenant === user.tenant;
-}
-
-export function candidateTenants(realm: Realm, checked: AuthorizeRequest): readonly Tenant[] {
-  return isAlias(checked.segment) ? realm.directory.tenants : [checked.app.tenant];
 }
 
 /** A session lives until it is revoked, its person is disabled, or the browser forgets the cookie. */

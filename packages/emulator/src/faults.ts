@@ -11,6 +11,7 @@ export type Endpoint =
   | 'authorize'
   | 'login'
   | 'token'
+  | 'deviceCode'
   | 'logout'
   | 'userinfo'
   | 'graph'

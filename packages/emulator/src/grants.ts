@@ -3,65 +3,124 @@
  * Opaque random handles to records in memory; judges nothing but presence. Time is passed in by whoever judges.
  */
 import { randomBytes } from 'node:crypto';
+import type { ClaimsRequest } from './claims-request.ts';
 import type { App, User } from './directory.ts';
 import type { Platform } from './seed.ts';
 
 export type ResponseMode = 'query' | 'fragment' | 'form_post';
 
-/** A checked authorization request. */
-export interface AuthorizeRequest {
+/** What every sign-in asks for, whichever door it came through. */
+export interface SignInRequest {
   /** The tenant as the authority named it: a code is redeemed under the same name. */
   readonly segment: string;
   readonly app: App;
-  readonly redirectUri: string;
-  readonly platform: Platform;
-  readonly responseMode: ResponseMode;
-  readonly state?: string;
-  readonly nonce?: string;
+  readonly version: 1 | 2;
   readonly scope: string;
   readonly resource?: string;
-  readonly challenge?: { readonly value: string; readonly method: 'S256' | 'plain' };
+  readonly claims: ClaimsRequest;
   readonly prompt?: string;
   readonly loginHint?: string;
+  readonly domainHint?: string;
   readonly clientInfo: boolean;
 }
 
-export interface CodeGrant {
-  readonly request: AuthorizeRequest;
-  readonly user: User;
-  readonly sessionEpoch: number;
+/** A checked authorization request. */
+export interface AuthorizeRequest extends SignInRequest {
+  readonly kind: 'authorize';
+  readonly redirectUri: string;
+  readonly platform: Platform;
+  readonly responseMode: ResponseMode;
+  /** `code`, `id_token`, `token`, in any combination. */
+  readonly responseTypes: ReadonlySet<string>;
+  readonly state?: string;
+  readonly nonce?: string;
+  readonly challenge?: { readonly value: string; readonly method: 'S256' | 'plain' };
+}
+
+export interface DeviceSignIn extends SignInRequest {
+  readonly kind: 'device';
+  readonly deviceCode: string;
+}
+
+export interface AdminConsentRequest extends SignInRequest {
+  readonly kind: 'adminConsent';
+  readonly redirectUri: string;
+  readonly state?: string;
+}
+
+/** Why somebody signs in, and so where the answer goes. */
+export type SignInPurpose = AuthorizeRequest | DeviceSignIn | AdminConsentRequest;
+
+/** How strongly and how long ago the person signed in: Conditional Access judges by it. */
+export interface SignInProof {
   readonly sessionId: string;
+  readonly sessionEpoch: number;
   readonly authTimeMs: number;
+  readonly hasMfa: boolean;
+}
+
+export interface CodeGrant extends SignInProof {
+  readonly request: AuthorizeRequest;
+  readonly app: App;
+  readonly user: User;
   readonly expiresAtMs: number;
   redeemed: boolean;
 }
 
 /** Bound to a person and a client, and to no resource: that is what lets one refresh token serve several resources. */
-export interface RefreshGrant {
+export interface RefreshGrant extends SignInProof {
   readonly app: App;
   readonly user: User;
   readonly platform: Platform;
   readonly scope: string;
   readonly resource?: string;
-  readonly sessionEpoch: number;
-  readonly sessionId: string;
-  readonly authTimeMs: number;
   readonly expiresAtMs: number;
 }
 
+/** A device that waits for a person: what it was told to ask for, and what became of it. */
+export interface DeviceGrant {
+  readonly userCode: string;
+  readonly request: SignInRequest;
+  readonly expiresAtMs: number;
+  outcome: 'pending' | 'declined' | 'redeemed' | { readonly user: User; readonly proof: SignInProof };
+}
+
 /** A browser that has signed in: what the ESTSAUTH cookie points to. */
-export interface BrowserSession {
-  readonly sessionId: string;
+export interface BrowserSession extends SignInProof {
   readonly user: User;
-  readonly sessionEpoch: number;
-  readonly authTimeMs: number;
+  hasMfa: boolean;
+  authTimeMs: number;
+  /** Everyone the session signed in to: they hear of its end. */
+  readonly apps: Set<App>;
+}
+
+/** A sign-in under way: the page's form carries its handle and nothing else. */
+export interface SignInFlow {
+  readonly purpose: SignInPurpose;
+  readonly expiresAtMs: number;
+  /** Set once the person is known. */
+  session?: BrowserSession;
+  /** The password was typed in this very flow. */
+  isFresh: boolean;
+  isConfirmed: boolean;
+  hasConsented: boolean;
+  /** A fault planned for the person is spent once, however many pages follow. */
+  isFaultSpent: boolean;
+}
+
+/** What a token the emulator issued rests on, for whoever brings it back as an assertion. */
+export interface IssuedToken extends SignInProof {
+  readonly user: User;
 }
 
 export interface Grants {
-  readonly flows: Shelf<{ readonly request: AuthorizeRequest; readonly expiresAtMs: number }>;
+  readonly flows: Shelf<SignInFlow>;
   readonly codes: Shelf<CodeGrant>;
   readonly refreshTokens: Shelf<RefreshGrant>;
   readonly sessions: Shelf<BrowserSession>;
+  readonly devices: Shelf<DeviceGrant>;
+  /** By `uti`. */
+  readonly issued: Shelf<IssuedToken>;
   clear(): void;
 }
 
@@ -71,6 +130,7 @@ export interface Shelf<T> {
   find(handle: string): T | undefined;
   /** Under a handle of the caller's own. */
   set(handle: string, record: T): void;
+  search(isWanted: (record: T) => boolean): readonly [handle: string, record: T] | undefined;
   remove(handle: string): void;
   entries(): readonly (readonly [handle: string, record: T])[];
   clear(): void;
@@ -80,10 +140,12 @@ const MAX_RECORDS = 20_000;
 
 export function createGrants(): Grants {
   const grants = {
-    flows: createShelf<{ readonly request: AuthorizeRequest; readonly expiresAtMs: number }>('f.'),
+    flows: createShelf<SignInFlow>('f.'),
     codes: createShelf<CodeGrant>('1.'),
     refreshTokens: createShelf<RefreshGrant>('1.'),
     sessions: createShelf<BrowserSession>(''),
+    devices: createShelf<DeviceGrant>('d.'),
+    issued: createShelf<IssuedToken>(''),
   };
   return { ...grants, clear: () => Object.values(grants).forEach((shelf) => shelf.clear()) };
 }
@@ -102,6 +164,7 @@ function createShelf<T>(prefix: string): Shelf<T> {
       return handle;
     },
     set: keep,
+    search: (isWanted) => [...records].find(([, record]) => isWanted(record)),
     entries: () => [...records],
     find: (handle) => records.get(handle),
     remove: (handle) => void records.delete(handle),

@@ -1,6 +1,6 @@
 /** The login page: account tiles and a password form. The ids are Entra's own, so that browser tests can keep theirs. */
 import { type App, isSameName, type User } from './directory.ts';
-import { escapeHtml, htmlReply } from './pages.ts';
+import { escapeHtml, htmlReply, renderProblem } from './pages.ts';
 import type { Reply } from './request.ts';
 
 export interface PageProblem {
@@ -19,13 +19,9 @@ interface LoginPage {
 }
 
 export function renderLoginPage(page: LoginPage): Reply {
-  const problem =
-    page.problem === undefined
-      ? ''
-      : `<p class="problem" role="alert" id="passwordError">${escapeHtml(page.problem.message)}</p>`;
   const body = `<h1>${page.showPicker ? 'Pick an account' : 'Sign in'}</h1>
 <p class="tag">to continue to <strong>${escapeHtml(page.app.seed.displayName)}</strong> · local Entra ID emulator</p>
-${problem}
+${renderProblem(page.problem, 'passwordError')}
 ${page.showPicker ? renderPicker(page) : ''}
 <form method="post" action="${escapeHtml(page.action)}">
 <input type="hidden" name="ctx" value="${escapeHtml(page.flow)}">

@@ -10,8 +10,10 @@ main { background: #fff; width: min(27rem, calc(100vw - 2rem)); box-sizing: bord
 h1 { font-size: 1.45rem; font-weight: 600; margin: 0 0 .4rem; }
 .tag { font-size: .8rem; color: #595959; margin: 0 0 1.2rem; }
 label { display: block; font-size: .9rem; margin-top: .9rem; }
-input:not([type=hidden]) { width: 100%; box-sizing: border-box; font: inherit; padding: .45rem .5rem; border: 1px solid #767676; border-radius: 2px; }
+input:not([type=hidden]):not([type=checkbox]) { width: 100%; box-sizing: border-box; font: inherit; padding: .45rem .5rem; border: 1px solid #767676; border-radius: 2px; }
 button { font: inherit; cursor: pointer; border-radius: 2px; }
+label.inline { display: inline; }
+.permissions { padding-left: 1.2rem; }
 .tiles { list-style: none; margin: 1rem 0; padding: 0; border-top: 1px solid #e3e3e3; }
 .tiles button { width: 100%; text-align: left; background: none; border: 0; border-bottom: 1px solid #e3e3e3; padding: .55rem .4rem; }
 .tiles button:hover { background: #f2f2f2; }
@@ -24,8 +26,17 @@ button { font: inherit; cursor: pointer; border-radius: 2px; }
 .problem { color: #a80000; margin: .8rem 0 0; overflow-wrap: anywhere; }
 dl { font-size: .82rem; overflow-wrap: anywhere; } dt { font-weight: 600; } dd { margin: 0 0 .4rem; }`;
 
-/** @param script runs on the page; only the emulator's own text may be given here */
-export function htmlReply(status: number, title: string, body: string, script?: string): Reply {
+/**
+ * @param script runs on the page; only the emulator's own text may be given here
+ * @param frames origins the page may frame: sign-out calls apps in hidden frames
+ */
+export function htmlReply(
+  status: number,
+  title: string,
+  body: string,
+  script?: string,
+  frames: readonly string[] = [],
+): Reply {
   const nonce = randomBytes(16).toString('base64');
   const html = `<!doctype html>
 <html lang="en">
@@ -48,13 +59,27 @@ ${script === undefined ? '' : `<script nonce="${nonce}">${script}</script>`}
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-store',
-      'content-security-policy': `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'; base-uri 'none'; frame-ancestors 'none'`,
+      'content-security-policy': `default-src 'none'; ${frames.length === 0 ? '' : `frame-src ${frames.join(' ')}; `}style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'; base-uri 'none'; frame-ancestors 'none'`,
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'DENY',
       'referrer-policy': 'no-referrer',
     },
     body: html,
   };
+}
+
+/** One thing said, and nothing to press. */
+export function renderMessagePage(heading: string, text: string): Reply {
+  const body = `<h1>${escapeHtml(heading)}</h1>
+<p class="tag">Local Entra ID emulator</p>
+<p id="message">${escapeHtml(text)}</p>`;
+  return htmlReply(200, heading, body);
+}
+
+/** The problem of a form, as every page of the sign-in shows it. */
+export function renderProblem(problem: { readonly message: string } | undefined, id: string): string {
+  if (problem === undefined) return '';
+  return `<p class="problem" role="alert" id="${id}">${escapeHtml(problem.message)}</p>`;
 }
 
 /** What Entra shows when it must not, or cannot, send the person back to the app. */

@@ -7,6 +7,13 @@ export function required(params: URLSearchParams, name: string): string {
   return value;
 }
 
+/** v1 has words of its own for a missing field. @throws AADSTS90014 */
+export function requiredV1(params: URLSearchParams, name: string): string {
+  const value = params.get(name);
+  if (value === null || value === '') throw new AadstsError(90014, { name });
+  return value;
+}
+
 /** RFC 6749 §3.1: a parameter comes once. @throws AADSTS9002313 */
 export function refuseRepeated(params: URLSearchParams): void {
   const names = [...params.keys()];

@@ -1,10 +1,13 @@
 /** Every path of the emulator, one row each, and the answer to everything that goes wrong behind it. */
+import { handleAdminConsent } from './admin-consent.ts';
 import { handleAuthorize } from './authorize.ts';
+import { handleDeviceCode, handleDevicePage } from './device-code.ts';
 import { handleInstance, handleKeys, handleMetadata } from './discovery.ts';
 import { AadstsError, errorBody } from './errors.ts';
 import { applyFault, type Endpoint, takeDoorFault } from './faults.ts';
 import { handleGraph, handleUserInfo, renderGraphProblem } from './graph/graph.ts';
-import { handleLogin, handleLogout } from './login.ts';
+import { handleLogin } from './login.ts';
+import { handleLogout } from './logout.ts';
 import { renderErrorPage } from './pages.ts';
 import type { Realm } from './realm.ts';
 import { type EmulatorRequest, jsonReply, type Reply } from './request.ts';
@@ -67,12 +70,47 @@ const routes: readonly Route[] = [
     handle: (realm, request, segment) => handleToken(realm, request, segment, 1),
   },
   {
+    endpoint: 'deviceCode',
+    methods: PAGE,
+    path: /^\/([^/]+)\/oauth2\/v2\.0\/devicecode$/,
+    handle: (realm, request, segment) => handleDeviceCode(realm, request, segment, 2),
+  },
+  {
+    endpoint: 'deviceCode',
+    methods: PAGE,
+    path: /^\/([^/]+)\/oauth2\/devicecode$/,
+    handle: (realm, request, segment) => handleDeviceCode(realm, request, segment, 1),
+  },
+  {
+    endpoint: 'login',
+    methods: PAGE,
+    path: /^\/(?:devicelogin|[^/]+\/oauth2\/deviceauth)$/,
+    handle: handleDevicePage,
+  },
+  {
+    endpoint: 'authorize',
+    methods: GET,
+    path: /^\/([^/]+)\/v2\.0\/adminconsent$/,
+    handle: (realm, request, segment) => handleAdminConsent(realm, request, segment, 2),
+  },
+  {
+    endpoint: 'authorize',
+    methods: GET,
+    path: /^\/([^/]+)\/adminconsent$/,
+    handle: (realm, request, segment) => handleAdminConsent(realm, request, segment, 1),
+  },
+  {
     endpoint: 'logout',
     methods: PAGE,
     path: /^\/([^/]+)\/oauth2\/(?:v2\.0\/)?logout$/,
     handle: handleLogout,
   },
-  { endpoint: 'userinfo', methods: PAGE, path: /^\/oidc\/userinfo$/, handle: handleUserInfo },
+  {
+    endpoint: 'userinfo',
+    methods: PAGE,
+    path: /^\/(?:oidc|[^/]+\/openid)\/userinfo$/,
+    handle: handleUserInfo,
+  },
   // Graph has a table of its own.
   { endpoint: 'graph', methods: ANY, path: /^\/v1\.0\/.+$/, handle: handleGraph },
 ];

@@ -98,8 +98,9 @@ function findResource(tenant: Tenant, name: string): App | undefined {
   const wanted = name.toLowerCase();
   return tenant.apps.find(
     (app) =>
-      app.seed.clientId === wanted ||
-      (app.seed.identifierUris ?? []).some((uri) => uri.toLowerCase() === wanted),
+      app.isInstalled &&
+      (app.seed.clientId === wanted ||
+        (app.seed.identifierUris ?? []).some((uri) => uri.toLowerCase() === wanted)),
   );
 }
 
@@ -122,7 +123,9 @@ function applyResource(
   asked: readonly ResourceRequest[],
   resource: string,
 ): readonly ResourceRequest[] {
-  const app = tenant.apps.find((each) => (each.seed.identifierUris ?? []).includes(resource));
+  const app = tenant.apps.find(
+    (each) => each.isInstalled && (each.seed.identifierUris ?? []).includes(resource),
+  );
   const isOthers = asked.some((each) => each.app !== app);
   if (app === undefined || app.seed.accessTokenVersion !== 2 || isOthers) throw new AadstsError(9010010);
   return asked.length > 0 ? asked : [{ app, name: resource, values: ['.default'] }];

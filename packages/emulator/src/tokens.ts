@@ -4,10 +4,12 @@
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { type JWTPayload, jwtVerify } from 'jose';
-import { type App, type User, userPrincipalName } from './directory.ts';
+import type { ClaimsRequest } from './claims-request.ts';
+import { type App, homeAccount, type User, userPrincipalName } from './directory.ts';
+import type { SignInProof } from './grants.ts';
 import { issuerV1, issuerV2, nowSeconds, type Realm } from './realm.ts';
 import type { ResourceRequest } from './scopes.ts';
-import { GRAPH_CLIENT_ID, GRAPH_URI } from './seed.ts';
+import { GRAPH_CLIENT_ID, GRAPH_URI, type OptionalClaim } from './seed.ts';
 
 /** How the client proved itself: `azpacr`. */
 export type ClientProof = 'none' | 'secret' | 'assertion';
@@ -16,41 +18,50 @@ export type ClientProof = 'none' | 'secret' | 'assertion';
 const BACKDATED_SECONDS = 300;
 const ID_TOKEN_SECONDS = 3600;
 const MAX_GROUPS = 200;
+/** Role templates of the directory, the same in every tenant. */
+const GLOBAL_ADMINISTRATOR = '62e90394-69f5-4237-9190-012177145e10';
+const DEFAULT_MEMBER = 'b79fbf4d-3ef9-4689-8143-76b194e85509';
 
-export interface PersonGrant {
+export interface PersonGrant extends SignInProof {
   readonly user: User;
   readonly client: App;
-  readonly sessionId: string;
-  readonly authTimeMs: number;
+  readonly claims: ClaimsRequest;
 }
 
 /**
  * An id token for the client: its `roles` are the app roles of the client's own app.
  *
  * @param oidc the OpenID scopes asked for: without `profile` there is no name, and no `oid`.
+ * @param options `version` of the endpoint that issues it decides its form; `more` joins it (`c_hash`, `at_hash`).
  */
 export async function createIdToken(
   realm: Realm,
   grant: PersonGrant,
   oidc: ReadonlySet<string>,
   nonce: string | undefined,
+  options: { readonly version?: 1 | 2; readonly more?: Readonly<Record<string, unknown>> } = {},
 ): Promise<string> {
   const { user, client } = grant;
+  const { version = 2, more = {} } = options;
+  const { tenantId } = user.tenant.seed;
   const now = nowSeconds(realm);
   return realm.keys.sign({
     aud: client.seed.clientId,
-    iss: issuerV2(realm, user.tenant.seed.tenantId),
+    iss: version === 2 ? issuerV2(realm, tenantId) : issuerV1(realm, tenantId),
     iat: now - BACKDATED_SECONDS,
     nbf: now - BACKDATED_SECONDS,
     exp: now + ID_TOKEN_SECONDS,
     ...(nonce === undefined ? {} : { nonce }),
     ...withoutProfile(personClaims(user, client), oidc),
+    ...(version === 1 ? v1PersonClaims(grant) : {}),
     ...roleClaims(user, client),
     ...groupClaims(user, client),
     ...emailClaim(user, oidc),
+    ...optionalClaims(grant, client.seed.optionalClaims?.idToken),
+    ...more,
     sid: grant.sessionId,
     uti: uniqueTokenId(),
-    ver: '2.0',
+    ver: version === 2 ? '2.0' : '1.0',
   });
 }
 
@@ -63,18 +74,23 @@ export async function createUserAccessToken(
   proof: ClientProof,
   lifetimeSeconds: number,
 ): Promise<string> {
-  const { user, client } = grant;
-  const common = {
-    ...timeClaims(realm, lifetimeSeconds, user.sessionEpoch),
+  const { user, client, sessionId, sessionEpoch, authTimeMs, hasMfa, claims } = grant;
+  const times = timeClaims(realm, lifetimeSeconds, user.sessionEpoch);
+  realm.grants.issued.set(times.uti, { user, sessionId, sessionEpoch, authTimeMs, hasMfa });
+  const { contexts, capabilities } = claims;
+  return signAccessToken(realm, client, resource, proof, {
+    ...times,
     ...personClaims(user, resource.app),
     ...roleClaims(user, resource.app),
     ...groupClaims(user, resource.app),
     scp: scopeValues.join(' '),
-    sid: grant.sessionId,
-  };
-  return signAccessToken(realm, client, resource, proof, {
-    ...common,
-    ...(resource.app.seed.accessTokenVersion === 1 ? v1PersonClaims(user) : {}),
+    sid: sessionId,
+    ...(contexts.length === 0 ? {} : { acrs: contexts }),
+    ...(isContinuous(resource.app) && capabilities.length > 0 ? { xms_cc: capabilities } : {}),
+    ...agentClaims(client, user.seed.isAgent ? '13' : undefined),
+    ...(resource.app.seed.accessTokenVersion === 1 ? v1PersonClaims(grant) : {}),
+    ...(isGraph(resource.app) ? { wids: [user.seed.isAdmin ? GLOBAL_ADMINISTRATOR : DEFAULT_MEMBER] } : {}),
+    ...optionalClaims(grant, resource.app.seed.optionalClaims?.accessToken),
   });
 }
 
@@ -85,16 +101,86 @@ export async function createAppAccessToken(
   resource: ResourceRequest,
   proof: ClientProof,
   lifetimeSeconds: number,
+  more: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
-  const grant = resource.app.seed.applicationGrants?.find((each) => each.clientId === client.seed.clientId);
+  const roles = resource.app.applicationGrants.get(client.seed.clientId) ?? [];
+  const asksForType = resource.app.seed.idtypClaim || findOptional(resource.app, 'idtyp') !== undefined;
   return signAccessToken(realm, client, resource, proof, {
     ...timeClaims(realm, lifetimeSeconds),
-    oid: client.seed.servicePrincipalId,
-    sub: client.seed.servicePrincipalId,
+    oid: client.servicePrincipalId,
+    sub: client.servicePrincipalId,
     tid: client.tenant.seed.tenantId,
-    ...(grant === undefined || grant.roles.length === 0 ? {} : { roles: grant.roles }),
-    ...(resource.app.seed.idtypClaim || isGraph(resource.app) ? { idtyp: 'app' } : {}),
+    ...(roles.length === 0 ? {} : { roles }),
+    ...(asksForType || isGraph(resource.app) ? { idtyp: 'app' } : {}),
+    ...agentClaims(client, '11'),
+    ...more,
   });
+}
+
+/** An API that understands claims challenges: Graph, and whoever asks for the optional claim `xms_cc`. */
+export function isContinuous(resource: App): boolean {
+  return isGraph(resource) || findOptional(resource, 'xms_cc') !== undefined;
+}
+
+/** `sub`: another app sees another one. */
+export function pairwiseSubject(user: User, clientId: string): string {
+  const text = `${user.tenant.seed.tenantId}|${user.seed.objectId}|${clientId}`;
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+/** The optional claim `login_hint`: an opaque name of the account, good for `login_hint` and `logout_hint`. */
+export function createLoginHint(user: User): string {
+  return `O.${Buffer.from(`${user.seed.objectId}.${user.tenant.seed.tenantId}`).toString('base64url')}`;
+}
+
+function findOptional(resource: App, name: string): OptionalClaim | undefined {
+  return resource.seed.optionalClaims?.accessToken?.find((claim) => claim.name === name);
+}
+
+/** Those of the manifest's `optionalClaims` that say something about a person. */
+function optionalClaims(
+  grant: PersonGrant,
+  wanted: readonly OptionalClaim[] = [],
+): Readonly<Record<string, unknown>> {
+  const { user, authTimeMs } = grant;
+  const { seed } = user;
+  const isGuest = seed.guestFrom !== undefined;
+  const known: Readonly<Record<string, unknown>> = {
+    acct: isGuest ? 1 : 0,
+    auth_time: Math.floor(authTimeMs / 1000),
+    email: seed.mail,
+    family_name: seed.surname,
+    given_name: seed.givenName,
+    idtyp: 'user',
+    ipaddr: '127.0.0.1',
+    login_hint: createLoginHint(user),
+    sid: grant.sessionId,
+    upn: isGuest ? guestPrincipalName(user, wanted) : userPrincipalName(user),
+    xms_idrel: isGuest ? '5' : '1',
+    xms_tdbr: 'EU',
+  };
+  const claims = wanted.map(({ name }) => [name, known[name]] as const);
+  return Object.fromEntries(claims.filter(([, value]) => value !== undefined));
+}
+
+/** Of a guest only when the manifest insists: `include_externally_authenticated_upn`. */
+function guestPrincipalName(user: User, wanted: readonly OptionalClaim[]): string | undefined {
+  const properties = wanted.find((claim) => claim.name === 'upn')?.additionalProperties ?? [];
+  if (properties.includes('include_externally_authenticated_upn')) return userPrincipalName(user);
+  const withoutHash = properties.includes('include_externally_authenticated_upn_without_hash');
+  return withoutHash ? userPrincipalName(user).replaceAll('#', '_') : undefined;
+}
+
+/** @param subject the facet of the subject: 11 an agent identity, 13 an agent's user */
+function agentClaims(client: App, subject: '11' | '13' | undefined): Readonly<Record<string, unknown>> {
+  const { agentIdentity } = client.seed;
+  if (agentIdentity === undefined) return {};
+  return {
+    xms_act_fct: '11',
+    ...(subject === undefined ? {} : { xms_sub_fct: subject }),
+    xms_par_app_azp: agentIdentity.blueprintClientId,
+    xms_idrel: subject === '11' ? '7' : '1',
+  };
 }
 
 function signAccessToken(
@@ -117,8 +203,9 @@ function signAccessToken(
     };
     return realm.keys.sign({ ...shape, ...claims });
   }
+  const byGuid = findOptional(resource.app, 'aud')?.additionalProperties?.includes('use_guid') === true;
   const shape = {
-    aud: resource.name,
+    aud: byGuid ? resource.app.seed.clientId : resource.name,
     iss: issuerV1(realm, tenantId),
     appid: clientId,
     appidacr: acr,
@@ -128,7 +215,11 @@ function signAccessToken(
   return isGraph(resource.app) ? signForGraph(realm, payload) : realm.keys.sign(payload);
 }
 
-function timeClaims(realm: Realm, lifetimeSeconds: number, sessionEpoch = 0): Record<string, unknown> {
+function timeClaims(
+  realm: Realm,
+  lifetimeSeconds: number,
+  sessionEpoch = 0,
+): { uti: string } & Record<string, unknown> {
   const now = nowSeconds(realm);
   return {
     iat: now - BACKDATED_SECONDS,
@@ -158,14 +249,12 @@ export function readSessionEpoch(claims: JWTPayload): number {
 
 /** `sub` is pairwise: another app sees another one. `oid` is the same for all apps of the tenant. */
 function personClaims(user: User, audience: App): Record<string, unknown> {
-  const { tenantId } = user.tenant.seed;
-  const pairwise = createHash('sha256').update(`${tenantId}|${user.seed.objectId}|${audience.seed.clientId}`);
   return {
     name: user.seed.displayName,
     oid: user.seed.objectId,
     preferred_username: user.seed.username,
-    sub: pairwise.digest('base64url'),
-    tid: tenantId,
+    sub: pairwiseSubject(user, audience.seed.clientId),
+    tid: user.tenant.seed.tenantId,
     // A guest is known by the tenant it comes from; the host is Entra's v1 issuer, whatever cloud the emulator plays.
     ...(user.seed.guestFrom === undefined
       ? {}
@@ -185,9 +274,9 @@ function emailClaim(user: User, oidc: ReadonlySet<string>): Record<string, unkno
   return isShown && user.seed.mail !== undefined ? { email: user.seed.mail } : {};
 }
 
-function v1PersonClaims(user: User): Record<string, unknown> {
+function v1PersonClaims({ user, hasMfa }: PersonGrant): Record<string, unknown> {
   return {
-    amr: ['pwd'],
+    amr: hasMfa ? ['pwd', 'mfa'] : ['pwd'],
     acr: '1',
     family_name: user.seed.surname,
     given_name: user.seed.givenName,
@@ -252,9 +341,6 @@ function hashNonce(nonce: string): string {
 
 /** MSAL's account key: base64url of the home object id and tenant. */
 export function createClientInfo(user: User): string {
-  const { objectId, tenantId } = user.seed.guestFrom ?? {
-    objectId: user.seed.objectId,
-    tenantId: user.tenant.seed.tenantId,
-  };
+  const { objectId, tenantId } = homeAccount(user);
   return Buffer.from(JSON.stringify({ uid: objectId, utid: tenantId })).toString('base64url');
 }

@@ -18,6 +18,7 @@ import {
   handleGroups,
   handleMemberOf,
 } from './graph-memberships.ts';
+import { pairwiseSubject } from '../tokens.ts';
 import { handleRevoke, handleUser, handleUsers } from './graph-users.ts';
 
 type Handle = (realm: Realm, request: EmulatorRequest, caller: Caller, parts: Parts) => Reply;
@@ -146,17 +147,19 @@ function readParts(resource: Resource, path: string): Parts {
   }
 }
 
-/** OpenID Connect Core §5.3; Entra serves it from Graph's host. */
+/** OpenID Connect Core §5.3; Entra serves it from Graph's host. `sub` is the id token's: libraries compare the two. */
 export async function handleUserInfo(realm: Realm, request: EmulatorRequest): Promise<Reply> {
   return refusing(realm, request, async () => {
     const caller = await admit(realm, request);
-    const { seed } = requirePerson(caller);
+    const user = requirePerson(caller);
+    const { seed } = user;
     checkPermissions(caller, { delegated: ['openid'], application: [] });
     return jsonReply(200, {
-      sub: seed.objectId,
+      sub: pairwiseSubject(user, caller.clientId),
       name: seed.displayName,
       family_name: seed.surname,
       given_name: seed.givenName,
+      picture: 'https://graph.microsoft.com/v1.0/me/photo/$value',
       ...(seed.mail === undefined ? {} : { email: seed.mail }),
     });
   });

@@ -19,17 +19,22 @@ export async function redeemCode(realm: Realm, request: GrantRequest): Promise<R
   // Marked before anything is awaited: of two redemptions at once only one gets tokens.
   code.redeemed = true;
   try {
-    return await issueToPerson(realm, request, {
-      ...code,
-      client: request.app,
-      platform: code.request.platform,
-      grantedScope: code.request.scope,
-      // The code may span resources; without a scope of its own the redemption gets the first of them.
-      isCode: true,
-      ...(code.request.resource === undefined ? {} : { grantedResource: code.request.resource }),
-      ...(code.request.nonce === undefined ? {} : { nonce: code.request.nonce }),
-      clientInfo: code.request.clientInfo || request.form.get('client_info') === '1',
-    });
+    return await issueToPerson(
+      realm,
+      { ...request, app: code.app },
+      {
+        ...code,
+        client: code.app,
+        claims: request.form.has('claims') ? request.claims : code.request.claims,
+        platform: code.request.platform,
+        grantedScope: code.request.scope,
+        // The code may span resources; without a scope of its own the redemption gets the first of them.
+        isCode: true,
+        ...(code.request.resource === undefined ? {} : { grantedResource: code.request.resource }),
+        ...(code.request.nonce === undefined ? {} : { nonce: code.request.nonce }),
+        clientInfo: code.request.clientInfo || request.form.get('client_info') === '1',
+      },
+    );
   } catch (problem) {
     // Refused for its scope: the code may be sent again with a better one.
     code.redeemed = false;
@@ -40,7 +45,8 @@ export async function redeemCode(realm: Realm, request: GrantRequest): Promise<R
 function findCode(realm: Realm, request: GrantRequest): CodeGrant {
   const code = realm.grants.codes.find(required(request.form, 'code'));
   const isForUs =
-    code?.request.app === request.app && code.request.segment.toLowerCase() === request.segment.toLowerCase();
+    code?.app.seed.clientId === request.app.seed.clientId &&
+    code.request.segment.toLowerCase() === request.segment.toLowerCase();
   if (code === undefined || !isForUs) throw new AadstsError(70000);
   if (code.redeemed) throw new AadstsError(54005);
   if (code.expiresAtMs <= realm.nowMs()) throw new AadstsError(70008);

@@ -1,5 +1,8 @@
 /** The answer of the grants that stand for a person: access token, and id and refresh token when they were asked for. */
-import type { App, User } from '../directory.ts';
+import { randomInt } from 'node:crypto';
+import { findMissingProof } from '../conditional-access.ts';
+import { consentError, findMissingConsent, requestedPermissions } from '../consent.ts';
+import type { App } from '../directory.ts';
 import { AadstsError } from '../errors.ts';
 import { accessTokenSeconds, type Realm } from '../realm.ts';
 import {
@@ -10,19 +13,23 @@ import {
   singleResource,
 } from '../scopes.ts';
 import type { Platform } from '../seed.ts';
-import { createClientInfo, createIdToken, createUserAccessToken } from '../tokens.ts';
+import {
+  createClientInfo,
+  createIdToken,
+  createUserAccessToken,
+  isContinuous,
+  type PersonGrant,
+} from '../tokens.ts';
 import type { GrantRequest } from './grant-request.ts';
+import { lifetimeFields } from './lifetime-fields.ts';
 
-interface PersonalGrant {
-  readonly user: User;
-  readonly client: App;
+export interface PersonalGrant extends PersonGrant {
   readonly platform: Platform;
   readonly grantedScope: string;
   readonly grantedResource?: string;
-  readonly sessionEpoch: number;
-  readonly sessionId: string;
-  readonly authTimeMs: number;
   readonly nonce?: string;
+  /** Conditional Access answers on-behalf-of with `interaction_required`, where refresh gets `invalid_grant`. */
+  readonly isOnBehalfOf?: true;
   readonly clientInfo: boolean;
   readonly isCode: boolean;
   /** The end of the grant that is being used: a single-page app's refresh token inherits it. */
@@ -31,7 +38,10 @@ interface PersonalGrant {
 
 const DAY_MS = 86_400_000;
 
-/** @throws AADSTS70011, 28000, 500011, 650053, 9010010, 90009 */
+/** Continuous access evaluation: the token may live long, because the API is told when it must not. */
+const CONTINUOUS_SECONDS = 24 * 3600;
+
+/** @throws AADSTS70011, 28000, 500011, 650053, 9010010, 90009, 65001 and those of Conditional Access */
 export async function issueToPerson(
   realm: Realm,
   request: GrantRequest,
@@ -40,21 +50,53 @@ export async function issueToPerson(
   const scopes = readScopes(request, grant);
   const resource = singleResource(request.app.tenant, scopes);
   if (!grant.isCode) checkSelfToken(request.app, resource);
+  checkAccess(realm, request, grant, resource);
+  checkConsent(grant, scopes);
   const values = scopeValues(request.app, scopes, resource);
-  const lifetimeSeconds = accessTokenSeconds(realm);
+  const lifetimeSeconds = chooseLifetime(realm, grant, resource);
   const idToken = scopes.oidc.has('openid')
-    ? { id_token: await createIdToken(realm, grant, scopes.oidc, grant.nonce) }
+    ? { id_token: await createIdToken(realm, grant, scopes.oidc, grant.nonce, { version: request.version }) }
     : {};
   return {
     token_type: 'Bearer',
     scope: echoScope(scopes, resource, values),
-    expires_in: lifetimeSeconds,
-    ext_expires_in: lifetimeSeconds,
+    ...lifetimeFields(realm, request.version, lifetimeSeconds, resource.name),
+    // Half of it: MSAL then refreshes while the old token still works.
+    ...(lifetimeSeconds >= 7200 ? { refresh_in: Math.floor(lifetimeSeconds / 2) } : {}),
     access_token: await createUserAccessToken(realm, grant, resource, values, request.proof, lifetimeSeconds),
     ...(scopes.oidc.has('offline_access') ? { refresh_token: addRefreshToken(realm, request, grant) } : {}),
     ...idToken,
     ...(grant.clientInfo ? { client_info: createClientInfo(grant.user) } : {}),
   };
+}
+
+function checkAccess(
+  realm: Realm,
+  request: GrantRequest,
+  grant: PersonalGrant,
+  resource: ResourceRequest,
+): void {
+  const { user, client, claims } = grant;
+  const nowMs = realm.nowMs();
+  const missing = findMissingProof({ user, client, resources: [resource.app], claims, proof: grant, nowMs });
+  if (missing === undefined) return;
+  const { code, claims: challenge = '' } = missing.error;
+  const details = { resource: resource.app.seed.clientId, state: user.seed.device ?? 'unregistered' };
+  if (missing.remedy === 'signInAgain') throw new AadstsError(70043, details);
+  const error = grant.isOnBehalfOf === true || missing.remedy === 'none' ? {} : { error: 'invalid_grant' };
+  throw new AadstsError(code, details, { claims: challenge, ...error });
+}
+
+/** @throws AADSTS65001 */
+function checkConsent(grant: PersonalGrant, scopes: ScopeRequest): void {
+  const missing = findMissingConsent(grant.user, requestedPermissions(grant.client, scopes));
+  if (missing.length > 0) throw consentError(grant.client);
+}
+
+function chooseLifetime(realm: Realm, { claims }: PersonalGrant, resource: ResourceRequest): number {
+  const isLong = claims.capabilities.includes('cp1') && isContinuous(resource.app);
+  if (!isLong || realm.settings.accessTokenLifetimeSeconds !== undefined) return accessTokenSeconds(realm);
+  return CONTINUOUS_SECONDS + randomInt(4 * 3600);
 }
 
 /** What this request asks for, or what was granted when it asks for nothing; several granted resources give the first. */
@@ -106,7 +148,7 @@ function echoScope(scopes: ScopeRequest, resource: ResourceRequest, values: read
 function addRefreshToken(realm: Realm, request: GrantRequest, grant: PersonalGrant): string {
   const fresh = realm.nowMs() + (grant.platform === 'spa' ? DAY_MS : 90 * DAY_MS);
   const expiresAtMs = grant.platform === 'spa' && !grant.isCode ? grant.expiresAtMs : fresh;
-  const { user, platform, sessionEpoch, sessionId, authTimeMs } = grant;
+  const { user, platform, sessionEpoch, sessionId, authTimeMs, hasMfa } = grant;
   return realm.grants.refreshTokens.add({
     app: request.app,
     user,
@@ -114,6 +156,7 @@ function addRefreshToken(realm: Realm, request: GrantRequest, grant: PersonalGra
     sessionEpoch,
     sessionId,
     authTimeMs,
+    hasMfa,
     expiresAtMs,
     scope: grant.grantedScope,
     ...(grant.grantedResource === undefined ? {} : { resource: grant.grantedResource }),
