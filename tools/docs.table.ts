@@ -1,9 +1,10 @@
 /** Every command that a reader is told to run, and the test or check that runs it. See docs.ts. */
 export const commands: Readonly<Record<string, string>> = {
   'npm start': 'tools/bootstrap.integration.test.ts',
-  'npm run valetkey -- check --config examples/config/valetkey.yaml': 'test/e2e/command.test.ts',
-  'npm run valetkey -- check --config examples/config/valetkey.yaml --print': 'test/e2e/command.test.ts',
-  'npm run valetkey -- serve --config examples/config/valetkey.yaml': 'test/e2e/command.test.ts',
+  'npm run valetkey -- check --config examples/config/valetkey.yaml': 'test/e2e/documented-commands.test.ts',
+  'npm run valetkey -- check --config examples/config/valetkey.yaml --print':
+    'test/e2e/documented-commands.test.ts',
+  'npm run valetkey -- serve --config examples/config/valetkey.yaml': 'test/e2e/documented-commands.test.ts',
   'npm test': '.ci/run',
   'npm run check': 'tools/bootstrap.integration.test.ts',
   'npm run build': 'tools/bootstrap.integration.test.ts',

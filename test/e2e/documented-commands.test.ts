@@ -1,0 +1,48 @@
+/** The commands that the README and the guides tell a reader to run, as they stand there. */
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { killLeftovers, repositoryRoot, runCommand, startCommand } from '../support/command.ts';
+import { findFreePort } from '../support/free-port.ts';
+
+const example = 'examples/config/valetkey.yaml';
+const npm = (...args: string[]) => ['run', 'valetkey', '--', ...args];
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'valetkey-documented-'));
+});
+afterEach(killLeftovers);
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('A60: the example configuration has no faults', async () => {
+  const { code, stdout, stderr } = await runCommand('npm', npm('check', '--config', example));
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${example}: no faults\n`, stderr: '' });
+});
+
+test('A60: it is printed complete, with the defaults that it leaves out', async () => {
+  const { code, stdout } = await runCommand('npm', npm('check', '--config', example, '--print'));
+  expect(code).toBe(0);
+  expect(stdout).toContain('consentSeconds: 2592000');
+});
+
+test('A60 A29: it is served without a secret, and names its public address only', async () => {
+  const port = await findFreePort();
+  const config = join(folder, 'valetkey.yaml');
+  await copyFile(join(repositoryRoot, example), config);
+  // The one change: a port of the test's, since 8080 may be taken here.
+  await writeFile(config, (await readFile(config, 'utf8')).replace('port: 8080', `port: ${port}`));
+  const command = startCommand('npm', npm('serve', '--config', config));
+  const metadata = `http://127.0.0.1:${port}/.well-known/oauth-protected-resource/snippets/mcp`;
+  const read = () =>
+    fetch(metadata).then(
+      (answer) => answer.json(),
+      () => undefined,
+    );
+  await expect.poll(read, { timeout: 20_000 }).toMatchObject({
+    resource: 'https://mcp.contoso.com/snippets/mcp',
+    authorization_servers: ['https://mcp.contoso.com'],
+  });
+  await command.stop();
+});
