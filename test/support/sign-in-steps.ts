@@ -1,14 +1,7 @@
 /** A sign-in cut into its steps, for tests that stop, swap browsers or attack between two of them. */
 import { createHttpBrowser, type Answer, type HttpBrowser } from './http-person.ts';
-import { type AuthorizeRequest, authorizeRequest, registerClient } from './oauth-client.ts';
-import type { Person, Product } from './product.ts';
-
-/** What the steps need of the product; a gateway in a process of its own has no more than this. */
-interface SignInParties {
-  readonly url: string;
-  readonly mcpUrl: string;
-  readonly emulator: { readonly httpOrigin: string };
-}
+import { type AuthorizeRequest, authorizeRequest, registerClient, type Target } from './oauth-client.ts';
+import type { Person } from './product.ts';
 
 export interface AtConsent {
   readonly browser: HttpBrowser;
@@ -19,7 +12,7 @@ export interface AtConsent {
 
 /** Register if need be, ask, and stop at the consent page. */
 export async function goToConsent(
-  product: Product,
+  product: Target,
   options: {
     readonly browser?: HttpBrowser;
     readonly clientId?: string;
@@ -40,7 +33,7 @@ export function allow(at: Pick<AtConsent, 'browser' | 'page'>): Promise<Answer> 
 
 /** Signs in at Entra, or rides its live session. @returns the callback's address. */
 export async function signInAtEntra(
-  product: SignInParties,
+  product: Target,
   browser: HttpBrowser,
   entraUrl: string | undefined,
   person: Person,
@@ -56,7 +49,7 @@ export async function signInAtEntra(
 
 /** The whole way from a request to the callback's address, everything but the callback itself. */
 export async function goToCallback(
-  product: Product,
+  product: Target,
   person: Person,
   options: Parameters<typeof goToConsent>[1] = {},
 ): Promise<AtConsent & { readonly callbackUrl: string }> {
@@ -72,7 +65,7 @@ export function codeOf(answer: Answer): string | undefined {
 
 /** The whole way to a code. */
 export async function obtainCode(
-  product: Product,
+  product: Target,
   person: Person,
   options: Parameters<typeof goToConsent>[1] = {},
 ): Promise<AtConsent & { readonly code: string }> {

@@ -1,0 +1,122 @@
+/** `valetkey serve` as a process of its own, to be killed without a warning, on a port and a store that outlive it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CONTOSO_TENANT_ID,
+  createEmulator,
+  type Emulator,
+  GATEWAY_CLIENT_ID,
+  GATEWAY_CLIENT_SECRET,
+} from '@valetkey/entra-emulator';
+import { stringify } from 'yaml';
+import { findFreePort, repositoryRoot } from './command.ts';
+import { snippetsBackend } from './product.ts';
+
+export interface KillableGateway {
+  readonly url: string;
+  readonly mcpUrl: string;
+  readonly emulator: Emulator;
+  readonly directory: string;
+  start(): Promise<void>;
+  /** SIGKILL: nothing is written, said or closed any more. */
+  kill(): Promise<void>;
+  /** Everything the processes have said so far. */
+  readonly said: () => string;
+  close(): Promise<void>;
+}
+
+/** @param upstream of the one backend, `/snippets/mcp`. It does not run yet. */
+export async function prepareGateway(upstream: string): Promise<KillableGateway> {
+  const directory = await mkdtemp(join(tmpdir(), 'valetkey-killed-'));
+  const emulator = await createEmulator();
+  const port = await findFreePort();
+  const url = `http://localhost:${port}`;
+  emulator.control.addRedirectUri(GATEWAY_CLIENT_ID, `${url}/auth/callback`);
+  await writeFile(join(directory, 'ca.pem'), emulator.caCertificatePem);
+  const config = join(directory, 'valetkey.yaml');
+  await writeFile(
+    config,
+    stringify({
+      publicUrl: url,
+      listen: { host: '127.0.0.1', port },
+      entra: {
+        cloud: {
+          authorityHost: emulator.httpsOrigin,
+          browserAuthorityHost: emulator.httpOrigin,
+          graphHost: emulator.httpsOrigin,
+        },
+        tenant: CONTOSO_TENANT_ID,
+        clientId: GATEWAY_CLIENT_ID,
+        credential: { secret: 'env:CLIENT_SECRET' },
+        caFile: './ca.pem',
+      },
+      store: 'sqlite:./valetkey.db',
+      keys: { file: './keys.json' },
+      audit: { stdout: false, file: './audit.jsonl' },
+      limits: Object.fromEntries(
+        ['register', 'authorize', 'consent', 'token'].map((name) => [
+          name,
+          { requests: 10_000, windowSeconds: 60 },
+        ]),
+      ),
+      backends: { snippets: snippetsBackend(upstream) },
+    }),
+  );
+
+  let child: ChildProcess | undefined;
+  let said = '';
+
+  async function kill(): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  return {
+    url,
+    mcpUrl: `${url}/snippets/mcp`,
+    emulator,
+    directory,
+    kill,
+    said: () => said,
+    async start() {
+      const started = spawn(
+        process.execPath,
+        [
+          '--conditions=valetkey-source',
+          join(repositoryRoot, 'packages/cli/src/main.ts'),
+          'serve',
+          '--config',
+          config,
+        ],
+        {
+          cwd: directory,
+          env: {
+            ...process.env,
+            CLIENT_SECRET: GATEWAY_CLIENT_SECRET,
+            FUNCTION_KEY: 'a-function-key-for-tests-only',
+          },
+          stdio: ['ignore', 'ignore', 'pipe'],
+        },
+      );
+      child = started;
+      const from = said.length;
+      await new Promise<void>((resolve, reject) => {
+        started.stderr.setEncoding('utf8').on('data', (text: string) => {
+          said += text;
+          if (said.slice(from).includes('gateway ready')) resolve();
+        });
+        started.once('exit', () => reject(new Error(`the gateway ended: ${said.slice(from)}`)));
+      });
+    },
+    async close() {
+      await kill();
+      await emulator.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
