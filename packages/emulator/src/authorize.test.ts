@@ -59,7 +59,12 @@ test.each([
 
 test.each([
   ['no scope', { scope: undefined }, 'invalid_request', 'AADSTS900144'],
-  ['implicit flow', { response_type: 'token', response_mode: 'query' }, 'unsupported_response_type', 'AADSTS700051'],
+  [
+    'implicit flow',
+    { response_type: 'token', response_mode: 'query' },
+    'unsupported_response_type',
+    'AADSTS700051',
+  ],
   ['a scope Graph does not have', { scope: 'mcp.read' }, 'invalid_client', 'AADSTS650053'],
   ['a resource nobody has', { scope: 'api://nobody/read' }, 'invalid_resource', 'AADSTS500011'],
   ['a scope with a forbidden character', { scope: 'open"id' }, 'invalid_scope', 'AADSTS70011'],

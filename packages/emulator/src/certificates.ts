@@ -87,6 +87,23 @@ export function createSelfSigned(
   });
 }
 
+/** A certificate that an authority of `createAuthority` issues to a name: what an app with a trusted subject signs with. */
+export function createIssued(
+  commonName: string,
+  keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject },
+  authority: Certificate,
+  nowMs: number,
+  lifetimeDays = 90,
+): string {
+  return issue({
+    commonName,
+    ...keys,
+    issuer: { ...authority, commonName: AUTHORITY_NAME },
+    notBeforeMs: nowMs - DAY_MS,
+    notAfterMs: nowMs + lifetimeDays * DAY_MS,
+  });
+}
+
 /**
  * The authority kept in `directory` (`ca.pem`, `ca-key.pem` mode 0600), so that a browser has to trust it only once.
  * A missing, unreadable or expiring one is made anew.

@@ -97,7 +97,7 @@ function checkSecret(realm: Realm, app: App, given: string): void {
 async function verifyAssertion(realm: Realm, segment: string, app: App, assertion: string): Promise<void> {
   const { header, payload } = decodeAssertion(assertion);
   if (payload.iss !== app.seed.clientId) return verifyFederatedAssertion(realm, app, assertion, payload);
-  const certificate = findCertificate(app, header);
+  const certificate = findCertificate(app, header) ?? findTrustedSubject(realm, app, header);
   if (certificate === undefined) throw new AadstsError(700027, { reason: 'The key was not found.' });
   if (new X509Certificate(certificate).validToDate.getTime() < realm.nowMs()) {
     throw new AadstsError(700027, { reason: 'The key used is expired.' });
@@ -114,6 +114,36 @@ function findCertificate(app: App, header: Record<string, unknown>): string | un
       : header['x5t#S256'] === thumbprint('sha256');
   };
   return app.certificates.find(isNamed);
+}
+
+/**
+ * Subject name and issuer (SNI): the assertion brings its certificate along (`x5c`), and any that a trusted authority
+ * issued to the registered name will do. That is how certificates roll over without touching the app.
+ */
+function findTrustedSubject(realm: Realm, app: App, header: Record<string, unknown>): string | undefined {
+  const leaf = readLeaf(header['x5c']);
+  if (leaf === undefined) return undefined;
+  const isIssuedBy = (pem: string) => {
+    const authority = new X509Certificate(pem);
+    return leaf.checkIssued(authority) && leaf.verify(authority.publicKey);
+  };
+  const trusted = app.seed.trustedSubjects?.find(
+    ({ subjectName, authorityPem }) => leaf.subject === `CN=${subjectName}` && isIssuedBy(authorityPem),
+  );
+  if (trusted === undefined) return undefined;
+  if (leaf.validFromDate.getTime() > realm.nowMs())
+    throw new AadstsError(700027, { reason: 'The key is not valid yet.' });
+  return leaf.toString();
+}
+
+function readLeaf(x5c: unknown): X509Certificate | undefined {
+  const first: unknown = Array.isArray(x5c) ? x5c[0] : x5c;
+  if (typeof first !== 'string') return undefined;
+  try {
+    return new X509Certificate(Buffer.from(first, 'base64'));
+  } catch {
+    return undefined;
+  }
 }
 
 async function verifyWithCertificate(

@@ -1,5 +1,14 @@
 /** The tenant the emulator starts with when no seed is given: one person per case an operator meets. */
-import { type AppSeed, GRAPH_CLIENT_ID, graphApp, type Seed, type UserSeed } from './seed.ts';
+import {
+  type AppSeed,
+  GRAPH_CLIENT_ID,
+  graphApp,
+  keyVaultApp,
+  resourceManagerApp,
+  type Seed,
+  type TenantSeed,
+  type UserSeed,
+} from './seed.ts';
 
 export const CONTOSO_TENANT_ID = '5c8a1d2e-0f3b-4c6d-9e7f-102938475610';
 export const CONTOSO_DOMAIN = 'contoso.example';
@@ -10,9 +19,26 @@ export const GATEWAY_CLIENT_SECRET = 'emulated~gateway~secret~not~for~production
 /** The managed identity whose tokens the gateway's app accepts as its credential. */
 export const GATEWAY_IDENTITY_PRINCIPAL_ID = '77aa88bb-99cc-4ddd-8eee-ff0011223344';
 
+export const GATEWAY_IDENTITY_CLIENT_ID = '75f60818-5e6f-4071-8293-e5f60718293a';
+/** The service account of Kubernetes whose tokens the gateway's app accepts as its credential. */
+const GATEWAY_SERVICE_ACCOUNT = 'system:serviceaccount:valetkey:gateway';
+
+/** The identity an App Service or a machine has of its own. */
+export const SYSTEM_IDENTITY_PRINCIPAL_ID = '97b82a3c-7081-4293-a4b5-0718293a4b5c';
+const RESOURCE_GROUP =
+  '/subscriptions/a8c93b4d-8192-43a4-b5c6-18293a4b5c6d/resourcegroups/contoso/providers';
+
+/** A daemon with application permissions on Graph, and an officer of the vault. */
+export const AUTOMATION_CLIENT_ID = '64e5f709-4d5e-4f60-b182-d4e5f6071829';
+export const AUTOMATION_CLIENT_SECRET = 'emulated~automation~secret~not~for~production';
+
 /** An MCP server registered in Entra directly, with the App ID URI the `resource` parameter must equal. */
 export const SNIPPETS_API_CLIENT_ID = '42c3d5e7-2b3c-4d4e-9f60-b2c3d4e5f607';
 export const SNIPPETS_API_URI = 'https://mcp.contoso.example/snippets/mcp';
+
+/** Partner, the tenant that the guest belongs to. */
+export const PARTNER_TENANT_ID = '6d9b2e3f-1a4c-4d7e-8f80-213a4b5c6d72';
+export const PARTNER_DOMAIN = 'partner.example';
 
 /** A public client, as a desktop MCP client is one. */
 export const DESKTOP_CLIENT_ID = '53d4e6f8-3c4d-4e5f-a071-c3d4e5f60718';
@@ -53,6 +79,7 @@ const users: readonly UserSeed[] = [
     groups: groupIds(3),
   }),
   member('Ada Administrator', '10000000-0000-4000-8000-000000000003', 'All three roles', {
+    isAdmin: true,
     jobTitle: 'Administrator',
     groups: groupIds(4),
   }),
@@ -60,7 +87,7 @@ const users: readonly UserSeed[] = [
     username: 'gus@partner.example',
     mail: 'gus@partner.example',
     guestFrom: {
-      tenantId: '6d9b2e3f-1a4c-4d7e-8f80-213a4b5c6d72',
+      tenantId: PARTNER_TENANT_ID,
       objectId: '20000000-0000-4000-8000-000000000004',
     },
   }),
@@ -80,6 +107,7 @@ const gatewayApp: AppSeed = {
   certificates: [],
   federatedCredentials: [
     { issuer: '{issuer}', subject: GATEWAY_IDENTITY_PRINCIPAL_ID, audience: 'api://AzureADTokenExchange' },
+    { issuer: '{cluster}', subject: GATEWAY_SERVICE_ACCOUNT, audience: 'api://AzureADTokenExchange' },
   ],
   identifierUris: [`api://${GATEWAY_CLIENT_ID}`],
   scopes: ['access_as_user'],
@@ -127,6 +155,68 @@ const desktopApp: AppSeed = {
   delegatedPermissions: { [GRAPH_CLIENT_ID]: ['User.Read'], [SNIPPETS_API_CLIENT_ID]: ['snippets.use'] },
 };
 
+const partnerUsers: readonly UserSeed[] = [
+  member('Gus Guest', '20000000-0000-4000-8000-000000000004', 'At home here, a guest at Contoso', {
+    username: 'gus@partner.example',
+    mail: 'gus@partner.example',
+  }),
+  member(
+    'Pia Partner',
+    '20000000-0000-4000-8000-000000000005',
+    'Administrator of Partner, unknown to Contoso',
+    {
+      username: 'pia@partner.example',
+      mail: 'pia@partner.example',
+      isAdmin: true,
+    },
+  ),
+];
+
+/** A daemon of the personnel department: what a leaver's story is played with. */
+const automationApp: AppSeed = {
+  clientId: AUTOMATION_CLIENT_ID,
+  servicePrincipalId: '64e5f709-5555-4f60-b182-000000000004',
+  displayName: 'Personnel automation',
+  redirectUris: [],
+  secrets: [{ value: AUTOMATION_CLIENT_SECRET }],
+  accessTokenVersion: 2,
+};
+
+const graphGrants: AppSeed['applicationGrants'] = [
+  {
+    clientId: AUTOMATION_CLIENT_ID,
+    roles: ['User.ReadWrite.All', 'GroupMember.Read.All', 'Application.Read.All', 'User.RevokeSessions.All'],
+  },
+];
+
+const managedIdentities: TenantSeed['managedIdentities'] = [
+  {
+    kind: 'userAssigned',
+    principalId: GATEWAY_IDENTITY_PRINCIPAL_ID,
+    clientId: GATEWAY_IDENTITY_CLIENT_ID,
+    displayName: 'gateway-identity',
+    resourceId: `${RESOURCE_GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/gateway-identity`,
+  },
+  {
+    kind: 'systemAssigned',
+    principalId: SYSTEM_IDENTITY_PRINCIPAL_ID,
+    clientId: '86a7192b-6f70-4182-93a4-f60718293a4b',
+    displayName: 'snippets-app',
+    resourceId: `${RESOURCE_GROUP}/Microsoft.Web/sites/snippets-app`,
+  },
+];
+
+const keyVault: TenantSeed['keyVault'] = {
+  displayName: 'contoso-vault',
+  keys: [{ name: 'gateway-key' }],
+  roleAssignments: [
+    { principalId: GATEWAY_IDENTITY_PRINCIPAL_ID, role: 'Key Vault Crypto User' },
+    { principalId: gatewayApp.servicePrincipalId, role: 'Key Vault Crypto User' },
+    { principalId: automationApp.servicePrincipalId, role: 'Key Vault Crypto Officer' },
+    { principalId: SYSTEM_IDENTITY_PRINCIPAL_ID, role: 'Key Vault Crypto Service Encryption User' },
+  ],
+};
+
 export const defaultSeed: Seed = {
   tenants: [
     {
@@ -134,7 +224,24 @@ export const defaultSeed: Seed = {
       domain: CONTOSO_DOMAIN,
       displayName: 'Contoso',
       users,
-      apps: [gatewayApp, snippetsApi, desktopApp, graphApp],
+      apps: [
+        gatewayApp,
+        snippetsApi,
+        desktopApp,
+        automationApp,
+        { ...graphApp, applicationGrants: graphGrants },
+        keyVaultApp,
+        resourceManagerApp,
+      ],
+      managedIdentities,
+      keyVault,
+    },
+    {
+      tenantId: PARTNER_TENANT_ID,
+      domain: PARTNER_DOMAIN,
+      displayName: 'Partner',
+      users: partnerUsers,
+      apps: [graphApp],
     },
   ],
 };

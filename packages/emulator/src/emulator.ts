@@ -4,6 +4,7 @@
  *
  * This package shares no code with the gateway: a misreading of Entra's rules must not be able to hide on both sides.
  */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAuthority, createServerCertificate, openAuthority } from './certificates.ts';
 import { createClock } from './clock.ts';
@@ -13,6 +14,9 @@ import { createDirectory } from './directory.ts';
 import { createFaults } from './faults.ts';
 import { createGrants } from './grants.ts';
 import { createGraphState } from './graph/graph-state.ts';
+import { type Azure, describeAzure } from './managed-identity/azure.ts';
+import { createCluster } from './managed-identity/workload-identity.ts';
+import { createKeyVault } from './key-vault/key-vault-keys.ts';
 import { createSigningKeys } from './keys.ts';
 import { createRequestLog, type RequestLogEntry } from './request-log.ts';
 import { answer } from './routes.ts';
@@ -21,18 +25,27 @@ import { checkSeed } from './seed-check.ts';
 import { checkLoopback, openListener } from './server.ts';
 
 export type { Control } from './control.ts';
+export type { Azure } from './managed-identity/azure.ts';
 export {
+  AUTOMATION_CLIENT_ID,
+  AUTOMATION_CLIENT_SECRET,
   CONTOSO_DOMAIN,
   CONTOSO_TENANT_ID,
   DESKTOP_CLIENT_ID,
   defaultSeed,
   GATEWAY_CLIENT_ID,
   GATEWAY_CLIENT_SECRET,
+  GATEWAY_IDENTITY_CLIENT_ID,
   GATEWAY_IDENTITY_PRINCIPAL_ID,
+  PARTNER_DOMAIN,
+  PARTNER_TENANT_ID,
   SNIPPETS_API_CLIENT_ID,
   SNIPPETS_API_URI,
+  SYSTEM_IDENTITY_PRINCIPAL_ID,
 } from './default-seed.ts';
 export type { Endpoint, Fault, FaultMatch } from './faults.ts';
+export { createAuthority, createIssued, createSelfSigned } from './certificates.ts';
+export { FACTOR_CODE } from './step-pages.ts';
 export type { RequestLogEntry } from './request-log.ts';
 export type { AppSeed, FederatedCredential, Platform, Seed, TenantSeed, UserSeed } from './seed.ts';
 export { GRAPH_CLIENT_ID, GRAPH_URI, graphApp } from './seed.ts';
@@ -64,6 +77,8 @@ export interface Emulator {
   readonly caCertificatePem: string;
   readonly seed: Seed;
   readonly control: Control;
+  /** The neighbours of Entra that a process in Azure finds: managed identity, workload identity, Key Vault. */
+  readonly azure: Azure;
   close(): Promise<void>;
 }
 
@@ -107,6 +122,9 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     nowMs,
     settings: { accessTokenLifetimeSeconds: undefined as number | undefined },
     graph: createGraphState(),
+    vault: createKeyVault(seed.tenants.find((each) => each.keyVault !== undefined)?.keyVault, nowMs),
+    cluster: createCluster(),
+    identityHeader: randomUUID(),
   };
   const log = createRequestLog();
   const closing = new AbortController();
@@ -127,6 +145,7 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     caCertificatePem: authority.certificatePem,
     seed,
     control: createControl(realm, log, seed, clock),
+    azure: describeAzure(realm),
     async close() {
       closing.abort();
       await Promise.all([plain.close(), secure.close()]);

@@ -12,8 +12,10 @@ import {
 import type { App } from './directory.ts';
 import { AadstsError } from './errors.ts';
 import { judgeJwt } from './judge-jwt.ts';
+import { clusterIssuer, findClusterKeys } from './managed-identity/workload-identity.ts';
 import { issuerV2, type Realm } from './realm.ts';
 import type { FederatedCredential } from './seed.ts';
+import { agentSubject, EXCHANGE_AUDIENCE } from './token-exchange.ts';
 
 const CLOCK_SKEW_SECONDS = 300;
 
@@ -25,7 +27,7 @@ export async function verifyFederatedAssertion(
   claims: JWTPayload,
 ): Promise<void> {
   const own = issuerV2(realm, app.tenant.seed.tenantId);
-  const credential = findCredential(app, claims, own);
+  const credential = findCredential(realm, app, claims, own);
   if (claims.iss === own && claims['scp'] !== undefined) throw new AadstsError(700229);
   await judgeJwt(realm, () =>
     jwtVerify(assertion, findKeys(realm, credential, own), {
@@ -37,9 +39,9 @@ export async function verifyFederatedAssertion(
   );
 }
 
-function findCredential(app: App, claims: JWTPayload, own: string): FederatedCredential {
-  const ofIssuer = app.federatedCredentials.filter(
-    (each) => each.issuer.replace('{issuer}', own) === claims.iss,
+function findCredential(realm: Realm, app: App, claims: JWTPayload, own: string): FederatedCredential {
+  const ofIssuer = [...app.federatedCredentials, ...agentCredential(app)].filter(
+    (each) => issuerOf(realm, each, own) === claims.iss,
   );
   if (ofIssuer.length === 0) throw new AadstsError(700211, { issuer: claims.iss ?? '' });
   const ofSubject = ofIssuer.filter((each) => each.subject === claims.sub);
@@ -50,8 +52,22 @@ function findCredential(app: App, claims: JWTPayload, own: string): FederatedCre
   return found;
 }
 
+/** An agent identity accepts its blueprint's word for it; nobody has to write that down. */
+function agentCredential(app: App): readonly FederatedCredential[] {
+  const { agentIdentity, clientId } = app.seed;
+  if (agentIdentity === undefined) return [];
+  const subject = agentSubject(app.tenant.seed.tenantId, agentIdentity.blueprintClientId, clientId);
+  return [{ issuer: '{issuer}', subject, audience: EXCHANGE_AUDIENCE }];
+}
+
+function issuerOf(realm: Realm, credential: FederatedCredential, own: string): string {
+  return credential.issuer.replace('{issuer}', own).replace('{cluster}', clusterIssuer(realm));
+}
+
 /** Foreign keys come with the credential; nothing is fetched. */
 function findKeys(realm: Realm, credential: FederatedCredential, own: string): JWTVerifyGetKey {
-  if (credential.issuer.replace('{issuer}', own) === own) return realm.keys.find;
+  const issuer = issuerOf(realm, credential, own);
+  if (issuer === own) return realm.keys.find;
+  if (issuer === clusterIssuer(realm)) return findClusterKeys(realm);
   return createLocalJWKSet((credential.jwks ?? { keys: [] }) as unknown as JSONWebKeySet);
 }

@@ -70,11 +70,8 @@ export interface KeyVaultSeed {
   /** Keys that exist from the start; their material is made when first used. */
   readonly keys?: readonly {
     readonly name: string;
-    readonly kty: 'RSA' | 'EC';
-    /** RSA only: bits, default 2048. */
+    /** Bits of an RSA key, default 2048. There are no others. */
     readonly keySize?: 2048 | 3072 | 4096;
-    /** EC only, default P-256. */
-    readonly curve?: 'P-256' | 'P-384' | 'P-521';
   }[];
   /** Who may do what: object ids of people, service principals or managed identities. */
   readonly roleAssignments: readonly { readonly principalId: string; readonly role: KeyVaultRole }[];
@@ -96,8 +93,8 @@ export interface AssignmentSeed {
 export type AuthenticationContext = `c${number}`;
 
 /**
- * When it applies (all that are given must agree) and what it then demands. `resources` and `contexts` are what a policy of
- * Entra's targets: an app that tokens are for, or an authentication context a claims challenge asked for.
+ * When it applies and what it then demands. `resources` and `contexts` are what a policy of Entra's targets: an app that
+ * tokens are for, or an authentication context a claims challenge asked for; one of them is enough.
  */
 export interface ConditionalAccessPolicy {
   /** A GUID: claims challenges name the policy by it (`capolids`). */
@@ -266,10 +263,60 @@ export const graphApp: AppSeed = {
   displayName: 'Microsoft Graph',
   redirectUris: [],
   identifierUris: [GRAPH_URI, 'https://graph.microsoft.com/'],
-  scopes: ['User.Read', 'User.ReadBasic.All', 'GroupMember.Read.All', 'Directory.Read.All', 'Mail.Read'],
+  scopes: [
+    'User.Read',
+    'User.ReadBasic.All',
+    'GroupMember.Read.All',
+    'Directory.Read.All',
+    'Mail.Read',
+    'User.ReadWrite',
+    'User.Read.All',
+    'User.ReadWrite.All',
+    'User.EnableDisableAccount.All',
+    'User.RevokeSessions.All',
+    'Group.Read.All',
+    'Group.ReadWrite.All',
+    'Application.Read.All',
+    'Application.ReadWrite.All',
+    'Directory.ReadWrite.All',
+  ],
   accessTokenVersion: 1,
   appRoles: [
     { value: 'User.Read.All', displayName: 'Read all users' },
     { value: 'GroupMember.Read.All', displayName: 'Read all group memberships' },
+    { value: 'User.ReadBasic.All', displayName: "Read all users' basic profiles" },
+    { value: 'User.ReadWrite.All', displayName: 'Read and write all users' },
+    { value: 'User.EnableDisableAccount.All', displayName: 'Enable and disable user accounts' },
+    { value: 'User.RevokeSessions.All', displayName: 'Revoke all sign in sessions of a user' },
+    { value: 'Group.Read.All', displayName: 'Read all groups' },
+    { value: 'Group.ReadWrite.All', displayName: 'Read and write all groups' },
+    { value: 'Application.Read.All', displayName: 'Read all applications' },
+    { value: 'Application.ReadWrite.All', displayName: 'Read and write all applications' },
+    { value: 'Directory.Read.All', displayName: 'Read directory data' },
+    { value: 'Directory.ReadWrite.All', displayName: 'Read and write directory data' },
   ],
+};
+
+export const KEY_VAULT_URI = 'https://vault.azure.net';
+
+/** Azure Key Vault as every tenant has it. */
+export const keyVaultApp: AppSeed = {
+  clientId: 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093',
+  servicePrincipalId: '9f1c2b3a-4d5e-4f60-8a71-b2c3d4e5f602',
+  displayName: 'Azure Key Vault',
+  redirectUris: [],
+  identifierUris: [KEY_VAULT_URI],
+  scopes: ['user_impersonation'],
+  accessTokenVersion: 1,
+};
+
+/** Azure Resource Manager as every tenant has it: what managed identities are first tried with. */
+export const resourceManagerApp: AppSeed = {
+  clientId: '797f4846-ba00-4fd7-ba43-dac1f8f63013',
+  servicePrincipalId: '9f1c2b3a-4d5e-4f60-8a71-b2c3d4e5f603',
+  displayName: 'Windows Azure Service Management API',
+  redirectUris: [],
+  identifierUris: ['https://management.azure.com', 'https://management.core.windows.net'],
+  scopes: ['user_impersonation'],
+  accessTokenVersion: 1,
 };

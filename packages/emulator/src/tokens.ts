@@ -89,7 +89,7 @@ export async function createUserAccessToken(
     ...(isContinuous(resource.app) && capabilities.length > 0 ? { xms_cc: capabilities } : {}),
     ...agentClaims(client, user.seed.isAgent ? '13' : undefined),
     ...(resource.app.seed.accessTokenVersion === 1 ? v1PersonClaims(grant) : {}),
-    ...(isGraph(resource.app) ? { wids: [user.seed.isAdmin ? GLOBAL_ADMINISTRATOR : DEFAULT_MEMBER] } : {}),
+    ...(isGraph(resource.app) ? { wids: directoryRoles(user) } : {}),
     ...optionalClaims(grant, resource.app.seed.optionalClaims?.accessToken),
   });
 }
@@ -135,6 +135,12 @@ export function createLoginHint(user: User): string {
 
 function findOptional(resource: App, name: string): OptionalClaim | undefined {
   return resource.seed.optionalClaims?.accessToken?.find((claim) => claim.name === name);
+}
+
+/** Graph's tokens say the directory roles; everybody has at least the one of a member. */
+function directoryRoles({ seed }: User): readonly string[] {
+  const roles = (seed.directoryRoles ?? []).map((role) => role.roleTemplateId);
+  return [...roles, ...(seed.isAdmin ? [GLOBAL_ADMINISTRATOR] : []), DEFAULT_MEMBER];
 }
 
 /** Those of the manifest's `optionalClaims` that say something about a person. */

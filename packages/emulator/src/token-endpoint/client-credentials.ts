@@ -4,6 +4,7 @@ import { AadstsError } from '../errors.ts';
 import { required, requiredV1 } from '../parameters.ts';
 import { accessTokenSeconds, type Realm } from '../realm.ts';
 import { defaultScopeResource } from '../scopes.ts';
+import { createExchangeToken, EXCHANGE_AUDIENCE } from '../token-exchange.ts';
 import { createAppAccessToken } from '../tokens.ts';
 import { checkNotCrossOrigin, type GrantRequest } from './grant-request.ts';
 import { lifetimeFields } from './lifetime-fields.ts';
@@ -18,6 +19,7 @@ export async function issueAppToken(realm: Realm, request: GrantRequest): Promis
   if (!app.isInstalled)
     throw new AadstsError(700016, { clientId: app.seed.clientId, tenant: request.segment });
   const scope = request.version === 1 ? `${requiredV1(form, 'resource')}/.default` : required(form, 'scope');
+  if (scope === `${EXCHANGE_AUDIENCE}/.default`) return answerExchange(realm, request);
   const resource = defaultScopeResource(app.tenant, app, scope);
   const { clientId, displayName } = app.seed;
   const isAssigned = resource.app.applicationGrants.has(clientId);
@@ -36,4 +38,11 @@ export async function issueAppToken(realm: Realm, request: GrantRequest): Promis
     ...lifetimeFields(realm, request.version, lifetimeSeconds, resource.name),
     access_token: await createAppAccessToken(realm, app, resource, request.proof, lifetimeSeconds),
   };
+}
+
+async function answerExchange(realm: Realm, request: GrantRequest): Promise<Record<string, unknown>> {
+  const { app, form, version } = request;
+  const { token, lifetimeSeconds } = await createExchangeToken(realm, app, form.get('fmi_path'));
+  const times = lifetimeFields(realm, version, lifetimeSeconds, EXCHANGE_AUDIENCE);
+  return { token_type: 'Bearer', ...times, access_token: token };
 }

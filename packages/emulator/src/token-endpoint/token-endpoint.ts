@@ -12,6 +12,7 @@ import { issueAppToken } from './client-credentials.ts';
 import type { GrantRequest } from './grant-request.ts';
 import { actOnBehalf } from './on-behalf-of.ts';
 import { takePassword } from './password.ts';
+import { signInAgentUser } from './user-credential.ts';
 import { refresh } from './refresh-token.ts';
 import { redeemDeviceCode } from './device-code.ts';
 
@@ -25,6 +26,7 @@ const grants: ReadonlyMap<string, Grant> = new Map([
   ['urn:ietf:params:oauth:grant-type:device_code', redeemDeviceCode],
   ['device_code', redeemDeviceCode],
   ['password', takePassword],
+  ['user_fic', signInAgentUser],
 ]);
 
 /** Whether a page may have the tokens is decided by the platform of the redirect URI; its browser is told yes. */
