@@ -95,6 +95,7 @@ export function createControl(
       realm.settings.accessTokenLifetimeSeconds = undefined;
       realm.settings.graphBudget = undefined;
       realm.graph.clear();
+      realm.vault.clear();
       clock.restore({ aheadMs: 0 });
       log.clear();
     },

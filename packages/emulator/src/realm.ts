@@ -4,7 +4,9 @@ import type { Directory } from './directory.ts';
 import type { Faults } from './faults.ts';
 import type { GraphBudget, GraphState } from './graph/graph-state.ts';
 import type { Grants } from './grants.ts';
+import type { KeyVault } from './key-vault/key-vault-keys.ts';
 import type { SigningKeys } from './keys.ts';
+import type { Cluster } from './managed-identity/workload-identity.ts';
 
 export interface Realm {
   readonly httpOrigin: string;
@@ -20,6 +22,10 @@ export interface Realm {
     graphBudget?: GraphBudget | undefined;
   };
   readonly graph: GraphState;
+  readonly vault: KeyVault;
+  readonly cluster: Cluster;
+  /** What App Service calls `IDENTITY_HEADER`: the secret of its token endpoint. */
+  readonly identityHeader: string;
 }
 
 /** `iss` of v2 tokens. Always the https origin: it must not depend on which listener was asked. */

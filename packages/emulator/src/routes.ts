@@ -6,8 +6,20 @@ import { handleInstance, handleKeys, handleMetadata } from './discovery.ts';
 import { AadstsError, errorBody } from './errors.ts';
 import { applyFault, type Endpoint, takeDoorFault } from './faults.ts';
 import { handleGraph, handleUserInfo, renderGraphProblem } from './graph/graph.ts';
+import { handleKeyVault, KEY_VAULT_PATH, renderKeyVaultProblem } from './key-vault/key-vault.ts';
 import { handleLogin } from './login.ts';
 import { handleLogout } from './logout.ts';
+import {
+  handleAppService,
+  handleImds,
+  renderManagedIdentityProblem,
+} from './managed-identity/managed-identity.ts';
+import {
+  CLUSTER_KEYS_PATH,
+  CLUSTER_METADATA_PATH,
+  handleClusterKeys,
+  handleClusterMetadata,
+} from './managed-identity/workload-identity.ts';
 import { renderErrorPage } from './pages.ts';
 import type { Realm } from './realm.ts';
 import { type EmulatorRequest, jsonReply, type Reply } from './request.ts';
@@ -111,7 +123,17 @@ const routes: readonly Route[] = [
     path: /^\/(?:oidc|[^/]+\/openid)\/userinfo$/,
     handle: handleUserInfo,
   },
-  // Graph has a table of its own.
+  { endpoint: 'discovery', methods: GET, path: CLUSTER_METADATA_PATH, handle: handleClusterMetadata },
+  { endpoint: 'keys', methods: GET, path: CLUSTER_KEYS_PATH, handle: handleClusterKeys },
+  { endpoint: 'managedIdentity', methods: GET, path: /^\/msi\/token$/, handle: handleAppService },
+  {
+    endpoint: 'managedIdentity',
+    methods: GET,
+    path: /^\/metadata\/identity\/oauth2\/token\/?$/,
+    handle: handleImds,
+  },
+  // Graph and the vault have tables of their own.
+  { endpoint: 'keyVault', methods: ANY, path: KEY_VAULT_PATH, handle: handleKeyVault },
   { endpoint: 'graph', methods: ANY, path: /^\/v1\.0\/.+$/, handle: handleGraph },
 ];
 
@@ -171,6 +193,8 @@ function renderProblem(
 ): Reply {
   if (endpoint === 'authorize' || endpoint === 'login' || endpoint === 'logout')
     return renderErrorPage(error, trace);
+  if (endpoint === 'managedIdentity') return renderManagedIdentityProblem(request, error);
+  if (endpoint === 'keyVault') return renderKeyVaultProblem(error);
   if (endpoint !== 'graph' && endpoint !== 'userinfo')
     return jsonReply(error.status, errorBody(error, trace));
   return renderGraphProblem(realm, request, error);

@@ -169,9 +169,7 @@ const keyVaultShape = shapeFor<KeyVaultSeed>()(
       list(
         object({
           name: text({ pattern: '^[0-9A-Za-z-]{1,127}$', wanted: 'letters, digits and hyphens' }),
-          kty: oneOf('RSA', 'EC'),
           keySize: optional(oneOf(2048, 3072, 4096)),
-          curve: optional(oneOf('P-256', 'P-384', 'P-521')),
         }),
       ),
     ),
