@@ -248,7 +248,7 @@ test('A12 A25: `valetkey serve` serves a configuration, audits on stdout, and en
   const command = startCommand(node, valetkey('serve', '--config', await writeConfig('serve.yaml', port)), {
     env,
   });
-  await expect.poll(() => isReachable(`http://localhost:${port}`), { timeout: 15_000 }).toBe(true);
+  await command.untilLogged(/gateway ready/);
   const refused = await fetch(`http://localhost:${port}/snippets/mcp`, { method: 'POST' });
   expect(refused.status).toBe(401);
   const records = await command.until(/access\.denied/);
@@ -265,7 +265,7 @@ test('A2: a port that is taken is named as the reason', async () => {
   const port = await findFreePort();
   const config = await writeConfig('twice.yaml', port);
   const first = startCommand(node, valetkey('serve', '--config', config), { env });
-  await expect.poll(() => isReachable(`http://localhost:${port}`), { timeout: 15_000 }).toBe(true);
+  await first.untilLogged(/gateway ready/);
   const { code, stderr } = await runCommand(node, valetkey('serve', '--config', config), { env });
   expect(code).toBe(1);
   expect(stderr).toContain('the port is taken');

@@ -16,7 +16,9 @@ export interface RunningCommand {
   readonly stdout: () => string;
   readonly stderr: () => string;
   /** Resolves with stdout as soon as it matches. @throws Error with all output when the command ends before. */
-  until(pattern: RegExp, timeoutMs?: number): Promise<string>;
+  until(pattern: RegExp): Promise<string>;
+  /** The same for stderr, where logs go. */
+  untilLogged(pattern: RegExp): Promise<string>;
   readonly ended: Promise<CommandEnd>;
   /** Asks it to stop, as a supervisor does. @returns how it ended, and after how long. */
   stop(): Promise<CommandEnd & { readonly tookMs: number }>;
@@ -27,6 +29,7 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+const patienceMs = 20_000;
 const running = new Set<ChildProcess>();
 
 /** For `afterEach`: what a failed test has left running. */
@@ -61,29 +64,32 @@ export function startCommand(
   });
   const describe = () => `${command} ${args.join(' ')}\nstdout: ${output.stdout}\nstderr: ${output.stderr}`;
 
+  const waitFor = (stream: 'stdout' | 'stderr', pattern: RegExp): Promise<string> =>
+    new Promise((settle, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`no ${pattern} within ${patienceMs} ms: ${describe()}`)),
+        patienceMs,
+      );
+      const look = () => {
+        if (!pattern.test(output[stream])) return;
+        clearTimeout(timer);
+        settle(output[stream]);
+      };
+      child[stream].on('data', look);
+      const over = (end: CommandEnd | Error) => {
+        clearTimeout(timer);
+        reject(new Error(`ended with ${JSON.stringify(end)} before ${pattern}: ${describe()}`));
+      };
+      ended.then(over, over);
+      look();
+    });
+
   return {
     stdout: () => output.stdout,
     stderr: () => output.stderr,
     ended,
-    until: (pattern, timeoutMs = 20_000) =>
-      new Promise((settle, reject) => {
-        const timer = setTimeout(
-          () => reject(new Error(`no ${pattern} within ${timeoutMs} ms: ${describe()}`)),
-          timeoutMs,
-        );
-        const look = () => {
-          if (!pattern.test(output.stdout)) return;
-          clearTimeout(timer);
-          settle(output.stdout);
-        };
-        child.stdout.on('data', look);
-        const over = (end: CommandEnd | Error) => {
-          clearTimeout(timer);
-          reject(new Error(`ended with ${JSON.stringify(end)} before ${pattern}: ${describe()}`));
-        };
-        ended.then(over, over);
-        look();
-      }),
+    until: (pattern) => waitFor('stdout', pattern),
+    untilLogged: (pattern) => waitFor('stderr', pattern),
     async stop() {
       const startedMs = performance.now();
       child.kill('SIGTERM');
