@@ -201,21 +201,23 @@ test.each(steps.map(([name], index) => [name, index] as const))(
   },
 );
 
-test.each(steps.map(([name], index) => [name, index] as const).filter(([, index]) => index !== 4))(
-  'D22: killed in the middle of %s, nothing is half done',
-  async (_name, index) => {
-    const journey = begin();
-    await travel(journey, 0, index);
-    const [, run] = required(steps[index]);
-    const cut = run(journey).catch(() => 0);
-    await gateway.kill();
-    await cut;
-    await gateway.start();
-    const status = await run(journey).catch(() => 0);
-    expect(status).toBeLessThan(500);
-    await startOver(journey.clientId);
-  },
-);
+test.each(
+  steps
+    .map(([name], index) => [name, index] as const)
+    // Reading changes nothing, and Entra is not the gateway.
+    .filter(([, index]) => index !== 2 && index !== 4),
+)('D22: killed in the middle of %s, nothing is half done', async (_name, index) => {
+  const journey = begin();
+  await travel(journey, 0, index);
+  const [, run] = required(steps[index]);
+  const cut = run(journey).catch(() => 0);
+  await gateway.kill();
+  await cut;
+  await gateway.start();
+  const status = await run(journey).catch(() => 0);
+  expect(status).toBeLessThan(500);
+  await startOver(journey.clientId);
+});
 
 test('A40 A42: a consent that was remembered before a kill spares the page after it', async () => {
   const journey = begin();

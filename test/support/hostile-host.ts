@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAuthority, createServerCertificate } from '../../packages/emulator/src/certificates.ts';
+import { createAuthority, createServerCertificate } from '@valetkey/entra-emulator/certificates';
 
 export type Answering = (req: IncomingMessage, res: ServerResponse) => void;
 
