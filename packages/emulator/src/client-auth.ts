@@ -85,6 +85,9 @@ function readSubject(assertion: string | undefined): string | undefined {
 
 function checkSecret(realm: Realm, app: App, given: string): void {
   const { clientId, secrets = [] } = app.seed;
+  const isPublicOnly =
+    app.redirectUris.length > 0 && app.redirectUris.every(({ platform }) => platform !== 'web');
+  if (secrets.length === 0 && isPublicOnly) throw new AadstsError(700025);
   const matching = secrets.filter((secret) => isSameSecret(given, secret.value));
   if (matching.length === 0) throw new AadstsError(7000215, { clientId });
   const isValid = matching.some(

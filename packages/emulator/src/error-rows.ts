@@ -312,6 +312,7 @@ export const errorRows: Readonly<Record<number, ErrorRow>> = {
     error: 'interaction_required',
     text: 'Your device is required to be managed to access this resource.',
     suberror: 'message_only',
+    page: true,
     unsure: true,
   },
   650053: {
