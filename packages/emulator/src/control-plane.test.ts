@@ -123,11 +123,11 @@ test('a snapshot goes through JSON into another emulator: people, grants, faults
   control.advanceClock(3600);
   control.setFault({ endpoint: 'keys' }, { kind: 'outage' }, 2);
   control.addSecret(GATEWAY_CLIENT_ID, 'second');
-  const text = JSON.stringify(control.snapshot());
+  const text = JSON.stringify(await control.snapshot());
   expect(text).not.toContain('PRIVATE KEY');
 
   const other = await createEmulator();
-  other.control.restore(JSON.parse(text) as ReturnType<typeof control.snapshot>);
+  other.control.restore(JSON.parse(text) as Awaited<ReturnType<typeof control.snapshot>>);
   expect((await refresh(refresh_token, other)).status).toBe(200);
   expect(other.control.faults()).toEqual([
     { match: { endpoint: 'keys' }, fault: { kind: 'outage' }, times: 2 },
@@ -147,7 +147,7 @@ test('a snapshot goes through JSON into another emulator: people, grants, faults
 
 test('private keys are in a snapshot only when asked for; with them old tokens stay good', async () => {
   const { control } = emulator;
-  const before = control.snapshot({ privateKeys: true });
+  const before = await control.snapshot({ privateKeys: true });
   expect(JSON.stringify(before)).toContain('PRIVATE KEY');
   const kids = async (at: Emulator) =>
     (
@@ -160,9 +160,9 @@ test('private keys are in a snapshot only when asked for; with them old tokens s
   await other.close();
 });
 
-test('what is no snapshot changes nothing', () => {
+test('what is no snapshot changes nothing', async () => {
   const { control } = emulator;
-  const good = control.snapshot();
+  const good = await control.snapshot();
   control.disableUser(RITA);
   for (const bad of [
     {},

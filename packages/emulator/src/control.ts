@@ -48,9 +48,10 @@ export interface Control extends UserControl, AppControl {
   reset(): void;
   /**
    * Everything that can change, as JSON. It holds passwords, client secrets, codes and refresh tokens, all of them the
-   * emulator's own; private keys only when asked for, and then tokens issued before are good after `restore` elsewhere.
+   * emulator's own. Private keys, the key vault's among them, only when asked for: then tokens issued before are good after
+   * `restore` elsewhere.
    */
-  snapshot(options?: { readonly privateKeys?: boolean }): Snapshot;
+  snapshot(options?: { readonly privateKeys?: boolean }): Promise<Snapshot>;
   /** Back to a snapshot, also one of another emulator. Requests in the log stay. @throws TypeError for what is none */
   restore(snapshot: Snapshot): void;
 }

@@ -25,8 +25,7 @@ const GATEWAY_SERVICE_ACCOUNT = 'system:serviceaccount:valetkey:gateway';
 
 /** The identity an App Service or a machine has of its own. */
 export const SYSTEM_IDENTITY_PRINCIPAL_ID = '97b82a3c-7081-4293-a4b5-0718293a4b5c';
-const RESOURCE_GROUP =
-  '/subscriptions/a8c93b4d-8192-43a4-b5c6-18293a4b5c6d/resourcegroups/contoso/providers';
+const RESOURCE_GROUP = '/subscriptions/a8c93b4d-8192-43a4-b5c6-18293a4b5c6d/resourcegroups/contoso/providers';
 
 /** A daemon with application permissions on Graph, and an officer of the vault. */
 export const AUTOMATION_CLIENT_ID = '64e5f709-4d5e-4f60-b182-d4e5f6071829';

@@ -4,11 +4,14 @@
  *
  * This package shares no code with the gateway: a misreading of Entra's rules must not be able to hide on both sides.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAuthority, createServerCertificate, openAuthority } from './certificates.ts';
 import { createClock } from './clock.ts';
+import { CONSOLE_PATH, createConsole } from './console.ts';
 import { type Control, createControl } from './control.ts';
+import { CONTROL_PATH } from './control-commands.ts';
+import { answerControl, checkControlToken, maxBodyBytes } from './control-server.ts';
 import { defaultSeed } from './default-seed.ts';
 import { createDirectory } from './directory.ts';
 import { createFaults } from './faults.ts';
@@ -18,6 +21,7 @@ import { type Azure, describeAzure } from './managed-identity/azure.ts';
 import { createCluster } from './managed-identity/workload-identity.ts';
 import { createKeyVault } from './key-vault/key-vault-keys.ts';
 import { createSigningKeys } from './keys.ts';
+import type { EmulatorRequest, MaxBodyBytes, Reply } from './request.ts';
 import { createRequestLog, type RequestLogEntry } from './request-log.ts';
 import { answer } from './routes.ts';
 import type { Seed } from './seed.ts';
@@ -63,6 +67,11 @@ export interface EmulatorOptions {
   readonly caDirectory?: string;
   /** Milliseconds since the epoch. Default: the system's clock. */
   readonly nowMs?: () => number;
+  /**
+   * Bearer token of the control plane over HTTP and of the console: 16 characters at least. Default: a random one, in
+   * `controlToken` of the emulator.
+   */
+  readonly controlToken?: string;
   /** Called after every request, without secrets. */
   readonly log?: (entry: RequestLogEntry) => void;
 }
@@ -79,13 +88,17 @@ export interface Emulator {
   readonly control: Control;
   /** The neighbours of Entra that a process in Azure finds: managed identity, workload identity, Key Vault. */
   readonly azure: Azure;
+  /** For `createControlClient({ origin: emulator.httpOrigin, token: emulator.controlToken })` in another process. */
+  readonly controlToken: string;
+  /** A link to the console page that works once. */
+  createConsoleLink(): string;
   close(): Promise<void>;
 }
 
 /**
  * Starts a local Entra ID.
  *
- * @throws RangeError for a host that is not loopback
+ * @throws RangeError for a host that is not loopback, and for a control token that can be guessed
  * @throws TypeError for a seed that contradicts itself, with every fault named
  * @throws Error under `NODE_ENV=production`: its passwords are public
  */
@@ -93,7 +106,9 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   if (process.env['NODE_ENV'] === 'production')
     throw new Error('The Entra emulator refuses to run in production');
   const { seed = defaultSeed, host = '127.0.0.1' } = options;
+  const controlToken = options.controlToken ?? randomBytes(32).toString('base64url');
   checkLoopback(host);
+  checkControlToken(controlToken);
   checkSeed(seed);
   // The certificate follows the real clock: it is TLS peers who judge it, and they know no other.
   const startedMs = Date.now();
@@ -105,12 +120,15 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   const clock = createClock(options.nowMs ?? Date.now);
   const { nowMs } = clock;
   const keys = await createSigningKeys(nowMs);
-  const plain = await openListener(host, options.httpPort ?? 0);
+  const maxBytes: MaxBodyBytes = (path, headers) => maxBodyBytes(path, headers, controlToken);
+  const plain = await openListener(host, options.httpPort ?? 0, undefined, maxBytes);
   const tls = { ...server, chainPem: server.certificatePem + authority.certificatePem };
-  const secure = await openListener(host, options.httpsPort ?? 0, tls).catch(async (problem: unknown) => {
-    await plain.close();
-    throw problem;
-  });
+  const secure = await openListener(host, options.httpsPort ?? 0, tls, maxBytes).catch(
+    async (problem: unknown) => {
+      await plain.close();
+      throw problem;
+    },
+  );
 
   const realm = {
     httpOrigin: plain.origin,
@@ -129,8 +147,18 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   const log = createRequestLog();
   const closing = new AbortController();
   const wait = (ms: number) => delay(ms, undefined, { signal: closing.signal }).catch(() => undefined);
+  const control = createControl(realm, log, seed, clock);
+  const consolePage = createConsole(control, controlToken);
+  const answerOwn = (request: EmulatorRequest): Promise<Reply> | undefined => {
+    if (request.path.startsWith(CONTROL_PATH)) return answerControl(control, controlToken, request);
+    const isConsole = request.path === CONSOLE_PATH || request.path.startsWith(`${CONSOLE_PATH}/`);
+    return isConsole ? consolePage.answer(request) : undefined;
+  };
   for (const listener of [plain, secure]) {
     listener.serve(async (request) => {
+      // What steers the emulator is no request of an app: it stays out of the log.
+      const own = answerOwn(request);
+      if (own !== undefined) return own;
       const reply = await answer(realm, request, wait);
       const entry = log.add(request, reply, nowMs());
       options.log?.(entry);
@@ -144,8 +172,10 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     authorityHost: secure.origin,
     caCertificatePem: authority.certificatePem,
     seed,
-    control: createControl(realm, log, seed, clock),
     azure: describeAzure(realm),
+    control,
+    controlToken,
+    createConsoleLink: () => plain.origin + consolePage.createLink(),
     async close() {
       closing.abort();
       await Promise.all([plain.close(), secure.close()]);

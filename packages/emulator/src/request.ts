@@ -52,10 +52,17 @@ export function jsonReply(
   };
 }
 
+/** How long a body may be, by the path and the headers of its request. */
+export type MaxBodyBytes = (path: string, headers: IncomingHttpHeaders) => number;
+
 /** @throws BodyTooLarge */
-export async function readRequest(message: IncomingMessage, origin: string): Promise<EmulatorRequest> {
+export async function readRequest(
+  message: IncomingMessage,
+  origin: string,
+  maxBodyBytes: MaxBodyBytes = () => MAX_BODY_BYTES,
+): Promise<EmulatorRequest> {
   const { pathname, searchParams } = parseTarget(message.url ?? '/', origin);
-  const bodyText = await readBody(message);
+  const bodyText = await readBody(message, maxBodyBytes(pathname, message.headers));
   const isForm = (message.headers['content-type'] ?? '')
     .toLowerCase()
     .startsWith('application/x-www-form-urlencoded');
@@ -81,13 +88,13 @@ function parseTarget(target: string, origin: string): { pathname: string; search
 }
 
 /** By events and not `for await`: leaving that loop early destroys the socket, and the 413 would never arrive. */
-function readBody(message: IncomingMessage): Promise<string> {
+function readBody(message: IncomingMessage, maxBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     message.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > MAX_BODY_BYTES) reject(new BodyTooLarge());
+      if (size > maxBytes) reject(new BodyTooLarge());
       else chunks.push(chunk);
     });
     message.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));

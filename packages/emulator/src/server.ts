@@ -6,7 +6,14 @@ import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import type { Certificate } from './certificates.ts';
-import { BodyTooLarge, type EmulatorRequest, jsonReply, readRequest, type Reply } from './request.ts';
+import {
+  BodyTooLarge,
+  type EmulatorRequest,
+  jsonReply,
+  type MaxBodyBytes,
+  readRequest,
+  type Reply,
+} from './request.ts';
 
 type Answer = (request: EmulatorRequest) => Promise<Reply>;
 
@@ -29,11 +36,12 @@ export function checkLoopback(host: string): void {
   }
 }
 
-/** @param tls absent for the plain listener */
+/** @param tls absent for the plain listener @param maxBodyBytes default 64 KiB everywhere */
 export async function openListener(
   host: string,
   port: number,
   tls?: Certificate & { readonly chainPem: string },
+  maxBodyBytes?: MaxBodyBytes,
 ): Promise<Listener> {
   const server =
     tls === undefined
@@ -46,7 +54,7 @@ export async function openListener(
   const origin = `${tls === undefined ? 'http' : 'https'}://localhost:${bound.port}`;
   const serving = Promise.withResolvers<Answer>();
   server.on('request', (message: http.IncomingMessage, response: http.ServerResponse) => {
-    void serving.promise.then((answer) => respond(message, response, origin, answer));
+    void serving.promise.then((answer) => respond(message, response, origin, answer, maxBodyBytes));
   });
   return {
     origin,
@@ -74,10 +82,11 @@ async function respond(
   response: http.ServerResponse,
   origin: string,
   answer: Answer,
+  maxBodyBytes?: MaxBodyBytes,
 ): Promise<void> {
   try {
     if (!isLocalHost(message.headers.host)) return send(response, jsonReply(400, { error: 'invalid_host' }));
-    const request = await readRequest(message, origin);
+    const request = await readRequest(message, origin, maxBodyBytes);
     const reply = await answer(request);
     send(response, reply, request);
   } catch (problem) {

@@ -6,6 +6,7 @@ import type { ClockState, EmulatorClock } from './clock.ts';
 import type { Directory } from './directory.ts';
 import type { PlannedFault } from './faults.ts';
 import type { Grants } from './grants.ts';
+import type { KeyVaultState } from './key-vault/key-vault-keys.ts';
 import type { SigningKey } from './keys.ts';
 import type { Realm } from './realm.ts';
 import { readGraph, type StateGraph, writeGraph } from './state-graph.ts';
@@ -26,18 +27,25 @@ interface State {
   readonly clock: ClockState;
   readonly settings: Realm['settings'];
   readonly keys?: readonly SigningKey[];
+  /** A vault is its private keys: without them there is nothing of it to keep. */
+  readonly vault?: KeyVaultState;
 }
 
 type SnapshotRealm = Realm & { directory: Directory };
 
-export function takeSnapshot(realm: SnapshotRealm, clock: EmulatorClock, privateKeys: boolean): Snapshot {
+export async function takeSnapshot(
+  realm: SnapshotRealm,
+  clock: EmulatorClock,
+  privateKeys: boolean,
+): Promise<Snapshot> {
+  const vault = privateKeys ? await realm.vault.export() : undefined;
   const state: State = {
     directory: realm.directory,
     grants: Object.fromEntries(shelvesOf(realm.grants).map(([name, shelf]) => [name, shelf.entries()])),
     faults: realm.faults.list(),
     clock: clock.state(),
     settings: { ...realm.settings },
-    ...(privateKeys ? { keys: realm.keys.export() } : {}),
+    ...(vault === undefined ? {} : { keys: realm.keys.export(), vault }),
   };
   return { format: 'entra-emulator-snapshot', version: 1, state: writeGraph(state, { privateKeys }) };
 }
@@ -57,6 +65,7 @@ export function restoreSnapshot(realm: SnapshotRealm, clock: EmulatorClock, snap
   // Counters of throttling and the memory of change tracking: a delta link of before starts over, as Graph has it (410).
   realm.graph.clear();
   if (state.keys !== undefined) realm.keys.import(state.keys);
+  if (state.vault !== undefined) realm.vault.import(state.vault);
 }
 
 function readState(snapshot: Snapshot): State {

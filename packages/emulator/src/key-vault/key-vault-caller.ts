@@ -20,7 +20,16 @@ export type VaultAction =
   | 'sign'
   | 'verify';
 
-const USE: readonly VaultAction[] = ['read', 'update', 'encrypt', 'decrypt', 'wrap', 'unwrap', 'sign', 'verify'];
+const USE: readonly VaultAction[] = [
+  'read',
+  'update',
+  'encrypt',
+  'decrypt',
+  'wrap',
+  'unwrap',
+  'sign',
+  'verify',
+];
 const ALLOWED: Readonly<Record<KeyVaultRole, readonly VaultAction[]>> = {
   'Key Vault Crypto Officer': [...USE, 'create', 'delete', 'recover', 'purge', 'rotate'],
   'Key Vault Crypto User': USE,
@@ -43,7 +52,8 @@ export async function admit(realm: Realm, request: EmulatorRequest, tenantId: st
   const token = /^bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (token === undefined) throw refuse('AKV10000: Request is missing a Bearer or PoP token.');
   const claims = await verify(realm, token, tenantId);
-  if (claims === undefined) throw refuse('AKV10022: The token is not valid for this vault: audience, issuer, signature or lifetime.');
+  if (claims === undefined)
+    throw refuse('AKV10022: The token is not valid for this vault: audience, issuer, signature or lifetime.');
   const clientId = String(claims['appid'] ?? claims['azp']);
   return { objectId: String(claims['oid']), clientId, issuer: claims.iss ?? '' };
 }
@@ -60,7 +70,12 @@ async function verify(realm: Realm, token: string, tenantId: string): Promise<JW
 }
 
 /** @throws VaultError 403 ForbiddenByRbac */
-export function checkRole(caller: VaultCaller, seed: KeyVaultSeed, action: VaultAction, resource: string): void {
+export function checkRole(
+  caller: VaultCaller,
+  seed: KeyVaultSeed,
+  action: VaultAction,
+  resource: string,
+): void {
   const roles = seed.roleAssignments.filter((each) => each.principalId === caller.objectId);
   if (roles.some(({ role }) => ALLOWED[role].includes(action))) return;
   const verb = action === 'create' ? 'create/action' : action === 'read' ? 'read' : `${action}/action`;

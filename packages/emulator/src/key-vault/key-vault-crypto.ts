@@ -1,5 +1,13 @@
 /** What a key does with bytes: RFC 7518 §3.3, §3.5, §4.2, §4.3. Signing takes a digest, as the service does, not the message. */
-import { constants, createHash, privateDecrypt, privateEncrypt, publicDecrypt, publicEncrypt, randomBytes } from 'node:crypto';
+import {
+  constants,
+  createHash,
+  privateDecrypt,
+  privateEncrypt,
+  publicDecrypt,
+  publicEncrypt,
+  randomBytes,
+} from 'node:crypto';
 import { badParameter } from './key-vault-error.ts';
 import type { KeyVersion } from './key-vault-keys.ts';
 
@@ -31,7 +39,8 @@ export function unseal(key: KeyVersion, algorithm: string, sealed: Buffer): Buff
 
 function findPadding(algorithm: string) {
   const padding = Object.hasOwn(PADDINGS, algorithm) ? PADDINGS[algorithm] : undefined;
-  if (padding === undefined) throw badParameter(`Invalid algorithm for an RSA key: '${algorithm.slice(0, 30)}'.`);
+  if (padding === undefined)
+    throw badParameter(`Invalid algorithm for an RSA key: '${algorithm.slice(0, 30)}'.`);
   return padding;
 }
 
@@ -78,10 +87,14 @@ export function verifyDigest(key: KeyVersion, algorithm: string, digest: Buffer,
 function findSignature(algorithm: string, digest: Buffer): SignatureAlgorithm {
   const [, family, bits] = /^(RS|PS)(256|384|512)$/.exec(algorithm) ?? [];
   if (family === undefined)
-    throw badParameter(`Key and signing algorithm are incompatible. Key RSA and algorithm ${algorithm.slice(0, 30)}`);
+    throw badParameter(
+      `Key and signing algorithm are incompatible. Key RSA and algorithm ${algorithm.slice(0, 30)}`,
+    );
   const hash = `sha${bits ?? ''}` as SignatureAlgorithm['hash'];
   if (digest.length !== DIGEST_BYTES[hash])
-    throw badParameter(`Invalid length of 'value': ${digest.length} bytes. Required length of digest: ${DIGEST_BYTES[hash]} bytes.`);
+    throw badParameter(
+      `Invalid length of 'value': ${digest.length} bytes. Required length of digest: ${DIGEST_BYTES[hash]} bytes.`,
+    );
   return { hash, isPss: family === 'PS', digestInfo: DIGEST_INFO[hash] };
 }
 
@@ -90,7 +103,11 @@ function encodePss(hash: SignatureAlgorithm['hash'], digest: Buffer, keySize: nu
   const length = keySize / 8;
   const salt = randomBytes(digest.length);
   const hashed = hashPss(hash, digest, salt);
-  const block = Buffer.concat([Buffer.alloc(length - salt.length - hashed.length - 2), Buffer.from([1]), salt]);
+  const block = Buffer.concat([
+    Buffer.alloc(length - salt.length - hashed.length - 2),
+    Buffer.from([1]),
+    salt,
+  ]);
   const masked = xor(block, mask(hash, hashed, block.length));
   masked.writeUInt8(masked.readUInt8(0) & 0x7f, 0);
   return Buffer.concat([masked, hashed, Buffer.from([0xbc])]);

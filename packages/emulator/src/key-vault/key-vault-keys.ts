@@ -47,6 +47,15 @@ export interface KeyVault {
   recover(key: NamedKey): void;
   purge(key: NamedKey): void;
   clear(): void;
+  /** For a snapshot: private keys and all. */
+  export(): Promise<KeyVaultState>;
+  import(state: KeyVaultState): void;
+}
+
+export interface KeyVaultState {
+  readonly keys: readonly NamedKey[];
+  /** Seeded ones that were purged, in lower case. */
+  readonly gone: readonly string[];
 }
 
 export const ALL_OPERATIONS = ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'];
@@ -105,6 +114,13 @@ export function createKeyVault(seed: KeyVaultSeed | undefined, nowMs: () => numb
     clear() {
       keys.clear();
       gone.clear();
+    },
+    export: async () => ({ keys: await Promise.all(keys.values()), gone: [...gone] }),
+    import(state) {
+      keys.clear();
+      gone.clear();
+      for (const key of state.keys) keys.set(key.name.toLowerCase(), Promise.resolve(key));
+      for (const name of state.gone) gone.add(name);
     },
   };
 }

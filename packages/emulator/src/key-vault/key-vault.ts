@@ -80,7 +80,9 @@ export async function handleKeyVault(realm: Realm, request: EmulatorRequest): Pr
   }
 }
 
-export function findVault(realm: Realm): { readonly seed: KeyVaultSeed; readonly tenantId: string } | undefined {
+export function findVault(
+  realm: Realm,
+): { readonly seed: KeyVaultSeed; readonly tenantId: string } | undefined {
   const tenant = realm.directory.tenants.find((each) => each.seed.keyVault !== undefined);
   if (tenant?.seed.keyVault === undefined) return undefined;
   return { seed: tenant.seed.keyVault, tenantId: tenant.seed.tenantId };
@@ -91,7 +93,8 @@ export function renderKeyVaultProblem(error: AadstsError): Reply {
   const { status, message, retryAfterSeconds } = error;
   const headers: Record<string, string> =
     retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
-  if (status !== 429) return renderVaultError(new VaultError(status, 'ServiceUnavailable', message, { headers }));
+  if (status !== 429)
+    return renderVaultError(new VaultError(status, 'ServiceUnavailable', message, { headers }));
   const text =
     'Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached';
   return renderVaultError(new VaultError(429, 'Throttled', text, { headers }));
@@ -115,7 +118,8 @@ async function requireKey({ realm, parts }: Context): Promise<NamedKey> {
 async function requireVersion(context: Context): Promise<KeyVersion> {
   const key = await requireKey(context);
   const wanted = context.parts['version'];
-  const found = wanted === undefined ? key.versions.at(-1) : key.versions.find((each) => each.version === wanted);
+  const found =
+    wanted === undefined ? key.versions.at(-1) : key.versions.find((each) => each.version === wanted);
   if (found === undefined) throw keyNotFound(`${key.name}/${wanted ?? ''}`);
   return found;
 }
@@ -191,18 +195,26 @@ async function purgeKey(context: Context): Promise<Reply> {
 
 async function listKeys(context: Context): Promise<Reply> {
   const keys = await context.realm.vault.list('kept');
-  const items = keys.flatMap((key) => key.versions.slice(-1).map((each) => describeItem(context, each, false)));
+  const items = keys.flatMap((key) =>
+    key.versions.slice(-1).map((each) => describeItem(context, each, false)),
+  );
   return replyPage(context, items);
 }
 
 async function listVersions(context: Context): Promise<Reply> {
   const key = await requireKey(context);
-  return replyPage(context, key.versions.map((each) => describeItem(context, each, true)));
+  return replyPage(
+    context,
+    key.versions.map((each) => describeItem(context, each, true)),
+  );
 }
 
 async function listDeleted(context: Context): Promise<Reply> {
   const keys = await context.realm.vault.list('deleted');
-  return replyPage(context, keys.map((key) => describeDeleted(context, key)));
+  return replyPage(
+    context,
+    keys.map((key) => describeDeleted(context, key)),
+  );
 }
 
 const MAX_RESULTS = 25;
@@ -272,11 +284,15 @@ async function requireUsable(context: Context, operation: string): Promise<KeyVe
     new VaultError(403, 'Forbidden', `Operation ${operation} is not allowed on ${why}.`, { inner });
   if (!key.enabled) throw forbid('a disabled key', 'KeyDisabled');
   if (!key.operations.includes(operation))
-    throw new VaultError(403, 'Forbidden', `Operation ${operation} is not permitted on this key.`, { inner: 'KeyOperationForbidden' });
+    throw new VaultError(403, 'Forbidden', `Operation ${operation} is not permitted on this key.`, {
+      inner: 'KeyOperationForbidden',
+    });
   if (AFTER_EXPIRY.includes(operation)) return key;
   const now = context.realm.nowMs() / 1000;
-  if (key.notBeforeSeconds !== undefined && now < key.notBeforeSeconds) throw forbid('a key that is not yet valid', 'KeyNotYetValid');
-  if (key.expiresSeconds !== undefined && now >= key.expiresSeconds) throw forbid('an expired key', 'KeyExpired');
+  if (key.notBeforeSeconds !== undefined && now < key.notBeforeSeconds)
+    throw forbid('a key that is not yet valid', 'KeyNotYetValid');
+  if (key.expiresSeconds !== undefined && now >= key.expiresSeconds)
+    throw forbid('an expired key', 'KeyExpired');
   return key;
 }
 
@@ -294,7 +310,11 @@ function describeKey({ realm }: Context, version: KeyVersion): Record<string, un
   return { key, attributes: describeAttributes(version), tags: version.tags };
 }
 
-function describeItem({ realm }: Context, version: KeyVersion, isVersioned: boolean): Record<string, unknown> {
+function describeItem(
+  { realm }: Context,
+  version: KeyVersion,
+  isVersioned: boolean,
+): Record<string, unknown> {
   const kid = isVersioned ? keyId(realm, version) : `${realm.httpsOrigin}/keys/${version.name}`;
   return { kid, attributes: describeAttributes(version), tags: version.tags };
 }
@@ -362,13 +382,14 @@ function readSettings(body: Readonly<Record<string, unknown>>): Settings {
 function readOperations(value: unknown): Settings {
   if (value === undefined || value === null) return {};
   if (!Array.isArray(value) || !value.every((each) => ALL_OPERATIONS.includes(String(each))))
-    throw badParameter("Property key_ops has a value that is not an operation of an RSA key.");
+    throw badParameter('Property key_ops has a value that is not an operation of an RSA key.');
   return { operations: value.map(String) };
 }
 
 function readTags(value: unknown): Settings {
   if (value === undefined || value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) throw badParameter('Property tags is not an object.');
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw badParameter('Property tags is not an object.');
   return { tags: Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)])) };
 }
 
