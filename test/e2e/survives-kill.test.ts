@@ -29,6 +29,8 @@ beforeAll(async () => {
   canary = await startCanaryBackend();
   gateway = await prepareGateway(canary.url);
   await gateway.start();
+  await gateway.stop();
+  await gateway.start();
 });
 afterAll(async () => {
   await gateway.close();

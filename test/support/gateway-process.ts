@@ -23,6 +23,8 @@ export interface KillableGateway {
   start(): Promise<void>;
   /** SIGKILL: nothing is written, said or closed any more. */
   kill(): Promise<void>;
+  /** SIGTERM: an end in peace, after which starting is quicker, since Node keeps what it compiled. */
+  stop(): Promise<void>;
   /** Everything the processes have said so far. */
   readonly said: () => string;
   close(): Promise<void>;
@@ -69,12 +71,13 @@ export async function prepareGateway(upstream: string): Promise<KillableGateway>
   let child: ChildProcess | undefined;
   let said = '';
 
-  async function kill(): Promise<void> {
+  async function end(signal: NodeJS.Signals): Promise<void> {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
-    child.kill('SIGKILL');
+    child.kill(signal);
     await gone;
   }
+  const kill = () => end('SIGKILL');
 
   return {
     url,
@@ -82,6 +85,7 @@ export async function prepareGateway(upstream: string): Promise<KillableGateway>
     emulator,
     directory,
     kill,
+    stop: () => end('SIGTERM'),
     said: () => said,
     async start() {
       const started = spawn(
