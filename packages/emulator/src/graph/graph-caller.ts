@@ -71,7 +71,10 @@ function readCaller(realm: Realm, tenant: Tenant, claims: JWTPayload): Caller {
  */
 function checkContinuousAccess(realm: Realm, user: User, claims: JWTPayload): void {
   const capabilities = claims['xms_cc'];
-  if (!Array.isArray(capabilities) || !capabilities.includes('cp1')) return;
+  // MSAL's users write CP1, Entra's documents cp1.
+  const isContinuous =
+    Array.isArray(capabilities) && capabilities.some((each) => String(each).toLowerCase() === 'cp1');
+  if (!isContinuous) return;
   if (user.enabled && readSessionEpoch(claims) >= user.sessionEpoch) return;
   const validFromMs = user.sessionsValidFromMs ?? realm.nowMs();
   const nbf = { essential: true, value: String(Math.floor(validFromMs / 1000)) };

@@ -158,17 +158,19 @@ export function renderManagedIdentityProblem(request: EmulatorRequest, error: Aa
   const { retryAfterSeconds, status, message } = error;
   const headers: Record<string, string> =
     retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
-  return render(request, status, STATUS_WORDS[status] ?? error.error, message, headers);
+  const [word, text] = TRANSIENT[status] ?? [error.error, message];
+  return render(request, status, word, text, headers);
 }
 
-const STATUS_WORDS: Readonly<Record<number, string>> = {
-  404: 'not_found',
-  410: 'gone',
-  429: 'too_many_requests',
-  500: 'unknown',
-  502: 'bad_gateway_502',
-  503: 'service_unavailable',
-  504: 'gateway_timeout',
+const TRANSIENT: Readonly<Record<number, readonly [error: string, description: string]>> = {
+  404: ['not_found', 'The endpoint is updating.'],
+  408: ['timeout', 'The request took too long.'],
+  410: ['gone', 'The instance metadata service is going through updates.'],
+  429: ['too_many_requests', 'Too many requests.'],
+  500: ['unknown', 'Failed to retrieve the token. Retry after some time.'],
+  502: ['bad_gateway', 'Failed to reach the token service.'],
+  503: ['service_unavailable', 'The service is unavailable.'],
+  504: ['gateway_timeout', 'The token service did not answer in time.'],
 };
 
 function render(
