@@ -124,7 +124,10 @@ export interface Grants {
   clear(): void;
 }
 
-/** Records by handle, the oldest dropped at the limit: a test run of days must not eat the machine. */
+/**
+ * Records by handle. At the limit the one goes that was used longest ago: a test run of days must not eat the machine, and
+ * a token that is refreshed again and again must not grow old by it.
+ */
 export interface Shelf<T> {
   add(record: T): string;
   find(handle: string): T | undefined;
@@ -136,24 +139,26 @@ export interface Shelf<T> {
   clear(): void;
 }
 
-const MAX_RECORDS = 20_000;
+/** What lives as long as a person's session, and what is over within minutes. */
+const MAX_LASTING = 10_000;
+const MAX_PASSING = 2_000;
 
 export function createGrants(): Grants {
   const grants = {
-    flows: createShelf<SignInFlow>('f.'),
-    codes: createShelf<CodeGrant>('1.'),
-    refreshTokens: createShelf<RefreshGrant>('1.'),
-    sessions: createShelf<BrowserSession>(''),
-    devices: createShelf<DeviceGrant>('d.'),
-    issued: createShelf<IssuedToken>(''),
+    flows: createShelf<SignInFlow>('f.', MAX_PASSING),
+    codes: createShelf<CodeGrant>('1.', MAX_PASSING),
+    refreshTokens: createShelf<RefreshGrant>('1.', MAX_LASTING),
+    sessions: createShelf<BrowserSession>('', MAX_LASTING),
+    devices: createShelf<DeviceGrant>('d.', MAX_PASSING),
+    issued: createShelf<IssuedToken>('', MAX_PASSING),
   };
   return { ...grants, clear: () => Object.values(grants).forEach((shelf) => shelf.clear()) };
 }
 
-function createShelf<T>(prefix: string): Shelf<T> {
+function createShelf<T>(prefix: string, limit: number): Shelf<T> {
   const records = new Map<string, T>();
   const keep = (handle: string, record: T) => {
-    const oldest = records.size >= MAX_RECORDS ? records.keys().next().value : undefined;
+    const oldest = records.size >= limit ? records.keys().next().value : undefined;
     if (oldest !== undefined) records.delete(oldest);
     records.set(handle, record);
   };
@@ -166,7 +171,14 @@ function createShelf<T>(prefix: string): Shelf<T> {
     set: keep,
     search: (isWanted) => [...records].find(([, record]) => isWanted(record)),
     entries: () => [...records],
-    find: (handle) => records.get(handle),
+    find(handle) {
+      const record = records.get(handle);
+      if (record !== undefined) {
+        records.delete(handle);
+        records.set(handle, record);
+      }
+      return record;
+    },
     remove: (handle) => void records.delete(handle),
     clear: () => records.clear(),
   };

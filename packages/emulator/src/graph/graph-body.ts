@@ -8,9 +8,7 @@ const UNREADABLE =
 /** @throws GraphError 400, in Graph's two sentences for it */
 export function readJsonObject(request: EmulatorRequest): Readonly<Record<string, unknown>> {
   if (request.bodyText === '') throw badRequest(EMPTY, 'BadRequest');
-  const isJson = String(request.headers['content-type'] ?? '')
-    .toLowerCase()
-    .startsWith('application/json');
+  const isJson = (request.headers['content-type'] ?? '').toLowerCase().startsWith('application/json');
   const value = isJson ? parseJson(request.bodyText) : undefined;
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw badRequest(UNREADABLE, 'BadRequest');

@@ -156,10 +156,11 @@ function parseCondition(text: string): (entity: Entity) => boolean {
   if (starts === null)
     throw badRequest('Unsupported or invalid query filter clause specified.', 'Request_UnsupportedQuery');
   const [, name = '', prefix = ''] = starts;
-  return (entity) =>
-    String(read(entity, name) ?? '')
-      .toLowerCase()
-      .startsWith(unquote(prefix).toLowerCase());
+  const wanted = unquote(prefix).toLowerCase();
+  return (entity) => {
+    const value = read(entity, name);
+    return typeof value === 'string' && value.toLowerCase().startsWith(wanted);
+  };
 }
 
 function read(entity: Entity, name: string): unknown {
