@@ -524,3 +524,46 @@ test('A25: registration, sign-in, token and refresh are audited without secrets'
   for (const secret of [body['access_token'], body['refresh_token'], verifier])
     expect(text).not.toContain(String(secret));
 });
+
+test('an error of a client that nobody has checked is shown, and leads nowhere by itself', async () => {
+  const { url } = await start();
+  const website = 'https://attacker.example/cb';
+  const clientId = String((await register(url, { redirect_uris: [website] })).body['client_id']);
+  for (const extra of [
+    { prompt: 'none' },
+    { code_challenge: undefined },
+    { resource: 'https://elsewhere.example/mcp' },
+    { response_type: 'token' },
+    { prompt: 'none', response_mode: 'form_post' },
+  ]) {
+    const asked = authorizeUrl(url, clientId, { redirect_uri: website, ...extra });
+    const answer = await browse(url, asked);
+    expect(answer).toMatchObject({ status: 400, location: undefined });
+    expect(answer.text).toContain('This sign-in cannot go on');
+    expect(answer.text).not.toContain('http-equiv="refresh"');
+    expect(answer.text).not.toContain('<form');
+  }
+});
+
+test('the same client still gets its code, and a program on the computer its errors', async () => {
+  const { url } = await start();
+  const website = 'https://app.example/cb';
+  const clientId = String((await register(url, { redirect_uris: [website, redirect] })).body['client_id']);
+  const signedIn = await browse(url, authorizeUrl(url, clientId, { redirect_uri: website }));
+  expect(signedIn.location?.searchParams.get('code')).toEqual(expect.any(String));
+  const refused = await browse(url, authorizeUrl(url, clientId, { prompt: 'none' }));
+  expect(refused.location?.searchParams.get('error')).toBe('interaction_required');
+});
+
+test('a client whose document cannot be fetched now is told to try again, not that it is unknown', async () => {
+  const { url } = await start();
+  const answer = await postForm(`${url}/token`, {
+    grant_type: 'authorization_code',
+    client_id: 'https://client.example/metadata.json',
+    code: 'x',
+    code_verifier: verifier,
+    redirect_uri: redirect,
+  });
+  expect(answer).toMatchObject({ status: 503, body: { error: 'temporarily_unavailable' } });
+  expect(answer.headers.get('retry-after')).toBe('5');
+});

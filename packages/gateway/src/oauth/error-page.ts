@@ -35,3 +35,25 @@ export function renderOAuthError(ctx: KoaContextWithOIDC, error: Error): void {
     }),
   );
 }
+
+/** In place of a redirect that nobody asked for: see `holdBackRedirect`. @param location where it would have led. */
+export function renderHeldBackRedirect(ctx: KoaContextWithOIDC, location: string | undefined): void {
+  const facts = findFacts(ctx.req);
+  if (facts === undefined) return;
+  const code = location === undefined ? undefined : URL.parse(location)?.searchParams.get('error');
+  ctx.respond = false;
+  sendHtml(
+    facts.exchange,
+    400,
+    renderErrorPage({
+      title: 'This sign-in cannot go on',
+      explanation:
+        'The application sent a request that this server does not accept. It registered itself, so this page does not lead back to it by itself.',
+      whatYouCanDo:
+        'Go back to your application and connect again. Follow the link only if you know the address.',
+      requestId: facts.exchange.id,
+      ...(code ? { code } : {}),
+      ...(location === undefined ? {} : { foreignUrl: location }),
+    }),
+  );
+}

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import { findField } from '../http/body.ts';
 import { refusals, sendRefusal } from '../http/refuse.ts';
 import { applyPageHeaders } from '../http/security-headers.ts';
+import { renderHeldBackRedirect } from './error-page.ts';
 import { authorizationServerMetadata } from './metadata.ts';
 import { sessionCookie } from './replayed-request.ts';
 import { findFacts } from './request-facts.ts';
@@ -24,15 +25,18 @@ export interface MiddlewareOptions {
 
 /** Registers the steps; each looks at the route and at the answer that oidc-provider made. */
 export function addMiddleware(provider: Provider, options: MiddlewareOptions): void {
+  const configuredClients = new Set(options.config.clients.preRegistered.map(({ clientId }) => clientId));
   const steps: readonly Step[] = [
     (ctx) => trimMetadata(ctx, options.config),
     nameRefusedRedirects,
+    answerUnreachableDocument,
     answerUnknownClient,
     answerUnavailable,
     (ctx) => revokeAccessToken(ctx, provider, options.readAccessToken),
     (ctx) => spendFailedCode(ctx, provider),
     dropSessionCookie,
     protectFormPost,
+    (ctx) => holdBackRedirect(ctx, configuredClients),
   ];
   provider.use(async (ctx, next) => {
     await next();
@@ -63,6 +67,20 @@ function nameRefusedRedirects(ctx: KoaContextWithOIDC): void {
   if (ctx.oidc.route !== 'registration' || ctx.status !== 201) return;
   const refused = findFacts(ctx.req)?.refusedRedirectUris ?? [];
   if (refused.length > 0) Object.assign(ctx.body as object, { refused_redirect_uris: refused });
+}
+
+/**
+ * A client whose document cannot be fetched just now is not an unknown one: told `invalid_client`, SDKs throw their
+ * tokens away and the person signs in again.
+ */
+function answerUnreachableDocument(ctx: KoaContextWithOIDC): void {
+  if (errorOf(ctx) !== 'invalid_client') return;
+  const body = ctx.body as { readonly error_description?: unknown };
+  if (body.error_description !== 'client_id metadata document fetch failed') return;
+  ctx.body = {
+    error: 'temporarily_unavailable',
+    error_description: 'the client id metadata document cannot be fetched',
+  };
 }
 
 /** 401 for every `invalid_client` (RFC 6749 §5.2): it is what makes a client with a stale id register again. */
@@ -145,4 +163,20 @@ function protectFormPost(ctx: KoaContextWithOIDC): void {
   );
   // The post goes to the client, which has no business with the address it came from.
   ctx.set('Referrer-Policy', 'no-referrer');
+}
+
+/**
+ * Whoever registers a client chooses where an error goes, and a request that fails before the person was asked would
+ * send them there unasked: an open redirector under our name. So the error of a client that nobody has checked is
+ * shown first; loopback and listed private-use addresses cannot be somebody else's website (OAuth 2.1 §7.12.2).
+ */
+function holdBackRedirect(ctx: KoaContextWithOIDC, configuredClients: ReadonlySet<string>): void {
+  const { route, client, params, entities } = ctx.oidc;
+  const isUnasked = route === 'authorization' && entities.Interaction === undefined && ctx.respond !== false;
+  if (!isUnasked || client === undefined || !String(params?.['redirect_uri']).startsWith('https:')) return;
+  if (configuredClients.has(client.clientId) || client.clientId.startsWith('https:')) return;
+  const location = ctx.response.get('Location');
+  ctx.remove('Location');
+  ctx.status = 400;
+  renderHeldBackRedirect(ctx, location === '' ? undefined : location);
 }

@@ -1,4 +1,4 @@
-import { type Html, html } from './html.ts';
+import { type Html, html, safeHref } from './html.ts';
 import { renderPage } from './layout.ts';
 
 export interface ErrorView {
@@ -11,6 +11,8 @@ export interface ErrorView {
   readonly requestId: string;
   /** An address of ours that goes on to the application, so that it learns of the failure too. */
   readonly continueUrl?: string;
+  /** An address of somebody else's, offered with its host in view and never followed by itself. */
+  readonly foreignUrl?: string;
   readonly entraCorrelationId?: string;
   /** `AADSTS…`, or an OAuth error code. */
   readonly code?: string;
@@ -31,10 +33,16 @@ export function renderErrorPage(view: ErrorView): Html {
 ${view.whatYouCanDo !== undefined && html`<div class="note calm"><p><b>What you can do.</b> ${view.whatYouCanDo}</p></div>`}
 ${view.forOperator !== undefined && html`<details><summary>For the administrator</summary><div><p>${view.forOperator}</p></div></details>`}
 ${view.continueUrl !== undefined && html`<p class="buttons"><a class="button" id="continue" href="${view.continueUrl}">Back to the application</a></p>`}
+${view.foreignUrl !== undefined && renderForeignLink(view.foreignUrl)}
 <div class="facts">
 ${view.code !== undefined && html`<p>Code: <code id="code">${view.code}</code></p>`}
 <p>Request: <code id="request-id">${view.requestId}</code></p>
 ${view.entraCorrelationId !== undefined && html`<p>Microsoft Entra correlation: <code>${view.entraCorrelationId}</code></p>`}
 </div>`,
   });
+}
+
+function renderForeignLink(url: string): Html {
+  const host = URL.parse(url)?.host ?? '';
+  return html`<p class="buttons"><a class="button" id="leave" href="${safeHref(url) ?? ''}" rel="noreferrer">Go to <bdi>${host}</bdi></a></p>`;
 }
