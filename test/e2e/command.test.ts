@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import {
-  findFreePort,
   killLeftovers,
   type RunningCommand,
   repositoryRoot,
   runCommand,
   startCommand,
 } from '../support/command.ts';
+import { findFreePort } from '../support/free-port.ts';
 import {
   authorizeRequest,
   callMcp,

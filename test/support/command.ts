@@ -1,7 +1,5 @@
 /** Commands as a person or a supervisor starts them: child processes with their output and their end. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -112,13 +110,4 @@ export async function runCommand(
 function ownEnvironment(): NodeJS.ProcessEnv {
   const isTheirs = /^(npm_|VITEST|VITE_|NODE_ENV$|NODE_OPTIONS$|TEST$|DEV$|PROD$|MODE$|SSR$|BASE_URL$)/i;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isTheirs.test(name)));
-}
-
-/** A port that was free a moment ago, for what must know its address before it listens. */
-export async function findFreePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((settle) => probe.listen(0, '127.0.0.1', settle));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise<void>((settle) => probe.close(() => settle()));
-  return port;
 }

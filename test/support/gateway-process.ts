@@ -12,7 +12,8 @@ import {
   GATEWAY_CLIENT_SECRET,
 } from '@valetkey/entra-emulator';
 import { stringify } from 'yaml';
-import { findFreePort, repositoryRoot } from './command.ts';
+import { repositoryRoot } from './command.ts';
+import { findFreePort } from './free-port.ts';
 import { snippetsBackend } from './product.ts';
 
 export interface KillableGateway {
