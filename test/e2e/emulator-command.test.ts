@@ -135,7 +135,7 @@ test('packed and installed elsewhere, `npx @valetkey/entra-emulator` serves MSAL
     ['pack', '-w', 'packages/emulator', `--pack-destination=${folder}`, ...quiet],
     repositoryRoot,
   );
-  const [tarball = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
+  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '';
   await writeFile(join(folder, 'package.json'), '{ "private": true }');
   await succeed('npm', ['install', '--prefer-offline', ...quiet, `./${tarball}`], folder);
 
