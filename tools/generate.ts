@@ -4,7 +4,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './sources.ts';
 
-const writers = ['lockfile.ts', 'emit-config-schema.ts', 'emit-seed-schema.ts', 'promises.ts', 'rooms.ts'];
+const writers = [
+  'lockfile.ts',
+  'emit-config-schema.ts',
+  'emit-seed-schema.ts',
+  'promises.ts',
+  'fidelity.ts',
+  'rooms.ts',
+];
 
 for (const writer of writers.map((name) => join(root, 'tools', name)).filter((path) => existsSync(path))) {
   const { status } = spawnSync(process.execPath, ['--conditions=valetkey-source', writer, '--write'], {

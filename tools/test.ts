@@ -50,8 +50,12 @@ const node = (name: string, script: string, ...args: string[]): Check => ({
   run: async () => ((await runNode(script, ...args)) ? passed : failed),
 });
 
-/** One vitest project: its tests counted, and the run itself as one more, which fails on what no test owns. */
-const vitest = (project: string): Check => ({
+/**
+ * One vitest project: its tests counted, and the run itself as one more, which fails on what no test owns.
+ *
+ * @param judge a script that holds a page to this run, given its report; counted as one more
+ */
+const vitest = (project: string, judge?: string): Check => ({
   name: `tests: ${project}`,
   run: async () => {
     const folder = mkdtempSync(join(tmpdir(), 'valetkey-test-'));
@@ -60,7 +64,9 @@ const vitest = (project: string): Check => ({
       const args = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
       const isGreen = await runNode('node_modules/vitest/vitest.mjs', 'run', '--project', project, ...args);
       const tests = readVitestReport(report);
-      return addCounts(tests, isGreen || tests.failed > 0 ? passed : failed);
+      const counts = addCounts(tests, isGreen || tests.failed > 0 ? passed : failed);
+      if (judge === undefined) return counts;
+      return addCounts(counts, (await runNode(judge, '--report', report)) ? passed : failed);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -78,11 +84,12 @@ const checks: readonly Check[] = [
   node('unused', 'node_modules/knip/bin/knip.js', '--no-progress'),
   node('packages', 'tools/packages.ts'),
   node('promises', 'tools/promises.ts'),
+  node('fidelity', 'tools/fidelity.ts'),
   node('decisions', 'tools/decisions.ts'),
   node('docs', 'tools/docs.ts'),
   vitest('unit'),
   vitest('integration'),
-  ...(isQuick ? [] : [vitest('whole')]),
+  ...(isQuick ? [] : [vitest('whole', 'tools/fidelity.ts')]),
 ];
 
 async function runCheck(check: Check): Promise<Counts> {

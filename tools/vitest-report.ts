@@ -1,4 +1,4 @@
-/** What vitest's JSON report says, as the three numbers of the last line. */
+/** What vitest's JSON report says: the three numbers of the last line, and which tests passed. */
 import { readFileSync } from 'node:fs';
 
 export interface Counts {
@@ -9,7 +9,7 @@ export interface Counts {
 interface Report {
   readonly testResults: readonly {
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly assertionResults: readonly { readonly status: string; readonly title?: string }[];
   }[];
 }
 
@@ -44,5 +44,19 @@ export function readVitestReport(path: string): Counts {
     return countReport(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
     return { passed: 0, failed: 0, skipped: 0 };
+  }
+}
+
+export function passedTitlesOf(report: Report): ReadonlySet<string> {
+  const results = report.testResults.flatMap((file) => file.assertionResults);
+  return new Set(results.filter(({ status }) => status === 'passed').map(({ title = '' }) => title));
+}
+
+/** @returns none at all when there is no report: then nothing has passed. */
+export function readPassedTitles(path: string): ReadonlySet<string> {
+  try {
+    return passedTitlesOf(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    return new Set();
   }
 }
