@@ -103,7 +103,9 @@ function resolveOwn(
   if (specifier.startsWith('.')) {
     const file = posix.join(posix.dirname(source.path), specifier);
     if (!existsSync(join(house.at, file))) return { fault: `imports ${specifier}, which does not exist` };
-    if (folderOf(file) !== folderOf(source.path))
+    // What supports tests (`*.suite.ts`) is no part of its package, so it has no exported name.
+    const isSupport = source.isTest && file.endsWith('.suite.ts');
+    if (folderOf(file) !== folderOf(source.path) && !isSupport)
       return { fault: `reaches into ${folderOf(file) || file} by a relative path` };
     return { file };
   }
