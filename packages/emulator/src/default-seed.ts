@@ -35,6 +35,13 @@ export const AUTOMATION_CLIENT_SECRET = 'emulated~automation~secret~not~for~prod
 export const SNIPPETS_API_CLIENT_ID = '42c3d5e7-2b3c-4d4e-9f60-b2c3d4e5f607';
 export const SNIPPETS_API_URI = 'https://mcp.contoso.example/snippets/mcp';
 
+/** A multi-tenant web app that asks for consent. */
+export const PLANNER_CLIENT_ID = 'a7b80c9d-6f70-4182-93a4-f60718293a4c';
+export const PLANNER_CLIENT_SECRET = 'emulated~planner~secret~not~for~production';
+
+/** An API behind a policy that demands a second factor; its only scope is `payroll.read`. */
+export const PAYROLL_API_CLIENT_ID = 'b8c91dae-7081-4293-a4b5-0718293a4b5d';
+
 /** Partner, the tenant that the guest belongs to. */
 export const PARTNER_TENANT_ID = '6d9b2e3f-1a4c-4d7e-8f80-213a4b5c6d72';
 export const PARTNER_DOMAIN = 'partner.example';
@@ -188,6 +195,52 @@ const graphGrants: AppSeed['applicationGrants'] = [
   },
 ];
 
+/** Everybody's app: asks for consent, and people of any tenant may sign in to it. */
+const plannerApp: AppSeed = {
+  clientId: PLANNER_CLIENT_ID,
+  servicePrincipalId: 'a7b80c9d-5555-4e5f-a071-000000000008',
+  displayName: 'Planner',
+  redirectUris: [{ uri: 'http://localhost/signin-oidc', platform: 'web' }],
+  multiTenant: true,
+  consent: 'required',
+  secrets: [{ value: PLANNER_CLIENT_SECRET }],
+  accessTokenVersion: 2,
+  delegatedPermissions: { [GRAPH_CLIENT_ID]: ['User.Read'] },
+};
+
+/** An API that nobody reaches without a second factor. */
+const payrollApi: AppSeed = {
+  clientId: PAYROLL_API_CLIENT_ID,
+  servicePrincipalId: 'b8c91dae-5555-4f60-8172-000000000009',
+  displayName: 'Payroll API',
+  redirectUris: [],
+  identifierUris: [`api://${PAYROLL_API_CLIENT_ID}`],
+  scopes: ['payroll.read'],
+  accessTokenVersion: 2,
+};
+
+/** Who asks for none of these meets none of them: the second is for claims challenges with `acrs`. */
+const conditionalAccess: TenantSeed['conditionalAccess'] = [
+  {
+    id: '9d3e5a10-7c21-4b6f-8e94-3f0a1b2c4d51',
+    displayName: 'Payroll needs a second factor',
+    resources: [PAYROLL_API_CLIENT_ID],
+    demand: 'mfa',
+  },
+  {
+    id: '9d3e5a10-7c21-4b6f-8e94-3f0a1b2c4d52',
+    displayName: 'Authentication context c1 needs a second factor',
+    contexts: ['c1'],
+    demand: 'mfa',
+  },
+  {
+    id: '9d3e5a10-7c21-4b6f-8e94-3f0a1b2c4d53',
+    displayName: 'Authentication context c2 needs a compliant device',
+    contexts: ['c2'],
+    demand: 'compliantDevice',
+  },
+];
+
 const managedIdentities: TenantSeed['managedIdentities'] = [
   {
     kind: 'userAssigned',
@@ -231,7 +284,10 @@ export const defaultSeed: Seed = {
         { ...graphApp, applicationGrants: graphGrants },
         keyVaultApp,
         resourceManagerApp,
+        plannerApp,
+        payrollApi,
       ],
+      conditionalAccess,
       managedIdentities,
       keyVault,
     },
