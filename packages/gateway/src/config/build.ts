@@ -8,12 +8,12 @@ import type {
   Config,
   EntraConfig,
   EntraCredential,
-  StoreConfig,
 } from './config.ts';
 import { clouds, defaults } from './defaults.ts';
 import { describePath } from './fault.ts';
 import { type Resolved, resolvePath, type Surroundings } from './references.ts';
 import type { BackendFile, ConfigFile, RequirementFile } from './schema.ts';
+import { buildStore } from './store.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
 /** @param file free of faults; @param resolved with every reference of the file. */
@@ -26,7 +26,7 @@ export function buildConfig(file: ConfigFile, resolved: Resolved, surroundings: 
     allowedHosts: file.allowedHosts,
     allowedOrigins: file.allowedOrigins,
     entra: buildEntra(file.entra, resolved, surroundings),
-    store: buildStore(file.store, at),
+    store: buildStore(file.store, resolved, surroundings),
     keys: { file: at(file.keys.file) },
     clients: buildClients(file.clients, resolved, at),
     lifetimes: file.lifetimes,
@@ -55,11 +55,6 @@ function buildListen({ publicUrl, listen }: ConfigFile): Config['listen'] {
 function withPrefix(range: string): string {
   if (range.includes('/')) return range;
   return range.includes(':') ? `${range}/128` : `${range}/32`;
-}
-
-function buildStore(url: string, at: (path: string) => string): StoreConfig {
-  const path = url.slice('sqlite:'.length);
-  return { driver: 'sqlite', path: path === ':memory:' ? path : at(path) };
 }
 
 function buildEntra(entra: ConfigFile['entra'], resolved: Resolved, surroundings: Surroundings): EntraConfig {

@@ -58,7 +58,42 @@ export type EntraCredential =
   | { readonly kind: 'managedIdentity'; readonly clientId: string }
   | { readonly kind: 'workloadIdentity'; readonly tokenFile: string };
 
-export type StoreConfig = { readonly driver: 'sqlite' /** `:memory:` for tests. */; readonly path: string };
+export type StoreConfig = SqliteStoreConfig | RedisStoreConfig | PostgresStoreConfig;
+
+export interface SqliteStoreConfig {
+  readonly driver: 'sqlite';
+  /** `:memory:` for a store that ends with the process. */
+  readonly path: string;
+}
+
+export interface RedisStoreConfig extends StoreServerConfig {
+  readonly driver: 'redis';
+  readonly topology: 'single' | 'sentinel' | 'cluster';
+  /** One server; or some of the sentinels, or some nodes of the cluster, from which the others are found. */
+  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  /** The name that the sentinels watch; with `topology: sentinel` only. */
+  readonly masterName?: string;
+  readonly sentinelPassword?: Secret;
+  readonly database: number;
+  /** First part of every key, between braces: the hash tag that keeps all of them in one slot. */
+  readonly prefix: string;
+}
+
+export interface PostgresStoreConfig extends StoreServerConfig {
+  readonly driver: 'postgres';
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+}
+
+interface StoreServerConfig {
+  readonly username?: string;
+  readonly password?: Secret;
+  /** Encrypted, with the server's certificate and name checked; false: plain. */
+  readonly tls: boolean;
+  /** PEM of an additional CA to trust. */
+  readonly caPem?: string;
+}
 
 export interface ClientsConfig {
   /** RFC 7591 registration at `/register`. */

@@ -4,6 +4,7 @@ import { findLikelyWord } from './did-you-mean.ts';
 import { type ConfigFault, describePath } from './fault.ts';
 import type { Resolved, Sections } from './references.ts';
 import type { BackendFile, RequirementFile } from './schema.ts';
+import { checkStore } from './store.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
 export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigFault[] {
@@ -17,6 +18,7 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
     ...backends.flatMap(([name, backend]) => checkRequirements(name, backend)),
     ...backends.flatMap(([name]) => checkHeaderValue(name, resolved)),
     ...checkCertificate(resolved),
+    ...checkStore(sections.store, resolved),
   ];
 }
 

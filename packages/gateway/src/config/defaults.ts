@@ -8,6 +8,8 @@ export const defaults = {
   /** Where `publicUrl` is on loopback, its own port is the default instead. */
   listenPort: 8080,
   store: 'sqlite:./valetkey.db',
+  /** Two gateways that share one Redis need two. */
+  redisPrefix: 'valetkey',
   keyFile: './keys.json',
   /** Short, because an access token is checked without asking anybody (A50). */
   accessTokenSeconds: hour,

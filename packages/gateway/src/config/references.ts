@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { BackendFile, ConfigFile } from './schema.ts';
 import { complain, type ConfigFault, describePath } from './fault.ts';
+import { isReference } from './word-rules.ts';
 
 /** The parts of the file that have their shape, so that one bad part does not hide the faults of the others. */
 export type Sections = { readonly [Name in keyof ConfigFile]?: ConfigFile[Name] };
@@ -43,7 +44,8 @@ export function resolvePath(path: string, { baseDirectory }: Surroundings): stri
 }
 
 function listReferences(sections: Sections): Reference[] {
-  const { entra, clients, backends = {} } = sections;
+  const { entra, clients, store, backends = {} } = sections;
+  const storeParts = typeof store === 'object' ? store : undefined;
   const listed: (readonly [readonly PropertyKey[], string | undefined])[] = [
     [['entra', 'credential', 'secret'], entra?.credential.secret],
     [
@@ -55,6 +57,11 @@ function listReferences(sections: Sections): Reference[] {
       asFile(entra?.credential.certificate?.privateKeyFile),
     ],
     [['entra', 'caFile'], asFile(entra?.caFile)],
+    [['store'], typeof store === 'string' ? asReference(store) : undefined],
+    [['store', 'url'], asReference(storeParts?.url)],
+    [['store', 'password'], storeParts?.password],
+    [['store', 'sentinelPassword'], storeParts?.sentinelPassword],
+    [['store', 'caFile'], asFile(storeParts?.caFile)],
     [['clients', 'metadataDocuments', 'caFile'], asFile(clients?.metadataDocuments.caFile)],
     ...(clients?.preRegistered ?? []).map(
       ({ secret }, index) => [['clients', 'preRegistered', index, 'secret'], secret] as const,
@@ -65,6 +72,11 @@ function listReferences(sections: Sections): Reference[] {
     ),
   ];
   return listed.flatMap(([path, text]) => (text === undefined ? [] : [{ path: describePath(path), text }]));
+}
+
+/** For what may also be written out: an address without a password. */
+function asReference(text: string | undefined): string | undefined {
+  return text !== undefined && isReference(text) ? text : undefined;
 }
 
 function asFile(path: string | undefined): string | undefined {

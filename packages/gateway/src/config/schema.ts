@@ -14,6 +14,7 @@ import {
   checkReference,
   checkRole,
   checkScopeName,
+  checkStorePrefix,
   checkStoreUrl,
   checkTenant,
 } from './word-rules.ts';
@@ -226,9 +227,26 @@ export const configSchema = z.strictObject({
     .default([])
     .describe('Address ranges of proxies whose X-Forwarded-For is believed.'),
   entra,
-  store: text(checkStoreUrl)
+  store: z
+    .union([
+      text(checkStoreUrl),
+      z.strictObject({
+        url: text(checkStoreUrl).describe('The address, as it would stand alone.'),
+        username: notEmpty.optional().describe('Where it does not stand in the address.'),
+        password: reference.optional(),
+        sentinelPassword: reference.optional().describe('Where the sentinels ask for a password too.'),
+        caFile: path.optional().describe('PEM file of an additional CA to trust for the store.'),
+        prefix: text(checkStorePrefix)
+          .optional()
+          .describe(`First part of every Redis key. Default: ${defaults.redisPrefix}.`),
+      }),
+    ])
     .default(defaults.store)
-    .describe('Where state is kept: sqlite:./file or sqlite::memory:.'),
+    .describe(
+      'Where state is kept: sqlite:./file, sqlite::memory:, redis:// or rediss://host:6379, ' +
+        'redis+sentinel://host:26379,host:26379/name, redis+cluster://host:6379,host:6379, ' +
+        'postgres://user@host:5432/database; or env:NAME or file:./path that holds such an address.',
+    ),
   keys: z
     .strictObject({ file: path.default(defaults.keyFile) })
     .describe(

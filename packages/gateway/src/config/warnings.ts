@@ -1,3 +1,4 @@
+import { isLoopbackHost } from '@valetkey/core/base/url';
 import type { Config } from './config.ts';
 import type { ConfigFault } from './fault.ts';
 import { isLoopbackUrl } from './url-rules.ts';
@@ -8,6 +9,7 @@ export function listConfigWarnings(config: Config): ConfigFault[] {
   return [
     ...warnOfSecret(config),
     ...warnOfMemory(config),
+    ...warnOfPlainStore(config),
     ...warnOfAudit(config),
     ...warnOfProxies(config),
     ...warnOfPlainUpstreams(config),
@@ -27,7 +29,7 @@ function warnOfSecret({ entra }: Config): ConfigFault[] {
 }
 
 function warnOfMemory({ store }: Config): ConfigFault[] {
-  if (store.path !== ':memory:') return [];
+  if (store.driver !== 'sqlite' || store.path !== ':memory:') return [];
   return [
     {
       path: 'store',
@@ -35,6 +37,18 @@ function warnOfMemory({ store }: Config): ConfigFault[] {
       remedy: 'Write sqlite:./valetkey.db',
     },
   ];
+}
+
+/** What is stored is sealed; the password of the store and the pattern of use would be readable. */
+function warnOfPlainStore({ store }: Config): ConfigFault[] {
+  if (store.driver === 'sqlite' || store.tls) return [];
+  const hosts = store.driver === 'redis' ? store.hosts.map(({ host }) => host) : [store.host];
+  if (hosts.every(isLoopbackHost)) return [];
+  const remedy =
+    store.driver === 'redis'
+      ? 'Write rediss:// (rediss+sentinel://, rediss+cluster://)'
+      : 'Remove sslmode=disable from the address';
+  return [{ path: 'store', problem: 'the connection to the store is not encrypted', remedy }];
 }
 
 function warnOfAudit({ audit }: Config): ConfigFault[] {

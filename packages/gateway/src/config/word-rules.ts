@@ -1,6 +1,7 @@
 /** Rules for single words in the configuration: ids, names, headers, ranges, references. */
 import { isIP } from 'node:net';
 import { type Complaint, complain } from './fault.ts';
+import { parseStoreUrl } from './store-url.ts';
 
 export function checkGuid(text: string): Complaint | undefined {
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)) return undefined;
@@ -112,10 +113,25 @@ export function checkReference(text: string): Complaint | undefined {
   );
 }
 
+export function isReference(text: string): boolean {
+  return text.startsWith('env:') || text.startsWith('file:');
+}
+
+/** As it stands in the file, where no password may be; an address behind a reference may hold one. */
 export function checkStoreUrl(text: string): Complaint | undefined {
-  if (/^sqlite:.+$/.test(text) && !text.startsWith('sqlite://')) return undefined;
-  if (/^(redis|rediss|postgres|postgresql):/.test(text)) {
-    return complain('names an engine that this version does not have', 'Write sqlite:./valetkey.db');
-  }
-  return complain('is not a store', 'Write sqlite:./valetkey.db');
+  if (isReference(text)) return checkReference(text);
+  const address = parseStoreUrl(text);
+  if (!address.ok) return address.error;
+  if (address.value.driver === 'sqlite' || address.value.password === undefined) return undefined;
+  return complain(
+    'holds a password',
+    'Take it out and write store: { url: …, password: env:NAME }, or the whole address as env:NAME. ' +
+      'A password that stood in a configuration file should be replaced',
+  );
+}
+
+/** It stands between braces: what is between the first two decides where a Redis Cluster keeps a key. */
+export function checkStorePrefix(text: string): Complaint | undefined {
+  if (/^[A-Za-z0-9_.:-]{1,64}$/.test(text)) return undefined;
+  return complain('is no prefix', 'Use 1 to 64 letters, digits and . _ : -');
 }

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '@valetkey/core/base/clock';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Driver } from './driver.ts';
+import type { Driver, KeyedRecord } from './driver.ts';
 
 const start = 1_750_000_000;
 const parallel = 25;
@@ -49,6 +49,7 @@ export function driverSuite(
     expiryTests(world);
     groupTests(world);
     valueTests(world);
+    scanTests(world);
     lifecycleTests(world);
   });
 }
@@ -250,6 +251,53 @@ function valueTests(world: SuiteWorld): void {
     expect(await readText(world.driver, 'key321')).toBe('key321');
     expect((await world.driver.list('all')).map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
     expect(await world.driver.deleteGroup('all')).toBe(500);
+  });
+}
+
+function scanTests(world: SuiteWorld): void {
+  const scanAll = async (driver: Driver) => {
+    const found: KeyedRecord[] = [];
+    for (let cursor: string | undefined, pages = 0; pages === 0 || cursor !== undefined; pages += 1) {
+      const page = await driver.scan(cursor);
+      found.push(...page.records);
+      cursor = page.next;
+    }
+    return found;
+  };
+
+  test('scan gives every live record once and whole, and nothing of an empty store', async () => {
+    expect(await scanAll(world.driver)).toEqual([]);
+    const keys = Array.from({ length: 450 }, (_, index) => `key${index}`);
+    await Promise.all(keys.map((key) => world.driver.put(key, record(key, 60, ['g', key]))));
+    await world.driver.put('kept', record('kept'));
+    await world.driver.put('expired', record('expired', 0));
+    await world.driver.delete('key7');
+    await world.driver.take('key8');
+    const found = await scanAll(world.other);
+    const expected = [...keys.filter((key) => key !== 'key7' && key !== 'key8'), 'kept'];
+    expect(found.map(({ key }) => key).toSorted()).toEqual(expected.toSorted());
+    const one = found.find(({ key }) => key === 'key321')?.record;
+    expect({ ...one, groups: one?.groups?.toSorted() }).toEqual({
+      value: bytes('key321'),
+      expiresAtSeconds: start + 60,
+      groups: ['g', 'key321'],
+    });
+  });
+
+  test('what is deleted and written meanwhile does not make scan leave out a record', async () => {
+    const keys = Array.from({ length: 450 }, (_, index) => `k${String(index).padStart(3, '0')}`);
+    await Promise.all(keys.map((key) => world.driver.put(key, record(key))));
+    const first = await world.driver.scan();
+    const seen = first.records.map(({ key }) => key);
+    await Promise.all(seen.map((key) => world.driver.delete(key)));
+    await world.driver.put('a-late-one', record('late'));
+    const rest: string[] = [];
+    for (let cursor = first.next; cursor !== undefined; ) {
+      const page = await world.driver.scan(cursor);
+      rest.push(...page.records.map(({ key }) => key));
+      cursor = page.next;
+    }
+    expect([...seen, ...rest].filter((key) => key.startsWith('k')).toSorted()).toEqual(keys);
   });
 }
 

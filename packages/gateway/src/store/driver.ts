@@ -13,9 +13,23 @@ export interface DriverRecord {
   readonly groups?: readonly string[];
 }
 
-/** The store did not answer. The edge turns it into 503 with `Retry-After`; nothing was written. */
+/**
+ * The store did not answer. The edge turns it into 503 with `Retry-After`. A record is then as it was before, or
+ * wholly as asked: where only the answer was lost, nobody can know which.
+ */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
+}
+
+export interface KeyedRecord {
+  readonly key: string;
+  readonly record: DriverRecord;
+}
+
+export interface ScanPage {
+  readonly records: readonly KeyedRecord[];
+  /** For the next page; undefined: this was the last. */
+  readonly next?: string;
 }
 
 /** All operations see live records only: an expired record is absent even before it is swept. */
@@ -31,9 +45,19 @@ export interface Driver {
   take(key: string): Promise<DriverRecord | undefined>;
   delete(key: string): Promise<boolean>;
   /** Live records of a group, in no particular order. */
-  list(group: string): Promise<{ readonly key: string; readonly record: DriverRecord }[]>;
-  /** Deletes all records of a group. @returns how many live records went. */
+  list(group: string): Promise<KeyedRecord[]>;
+  /**
+   * Deletes all records of a group. What is put into the group meanwhile may stay. Where it ends with
+   * `StoreUnavailable`, a part of the records may be gone; calling it again goes on.
+   * @returns how many live records went.
+   */
   deleteGroup(group: string): Promise<number>;
+  /**
+   * All live records, page by page, each exactly once where nobody writes meanwhile. A record that lives all the
+   * while is never left out. Pages may be empty.
+   * @param cursor `next` of the page before; undefined: the first page.
+   */
+  scan(cursor?: string): Promise<ScanPage>;
   /** Removes expired records for good, at most `limit` of them. @returns how many went. */
   sweep(limit: number): Promise<number>;
   /** Resolves when the store answers. @throws StoreUnavailable */

@@ -10,8 +10,20 @@ import { openSqliteDriver } from './sqlite.ts';
 import { type RepeatingTimer, startSweeper } from './sweeper.ts';
 
 /** @throws StoreUnavailable when the store cannot be opened. */
-export async function openDriver(config: StoreConfig, clock: Clock): Promise<Driver> {
-  return openSqliteDriver({ path: config.path, clock });
+export async function openDriver(
+  config: StoreConfig,
+  clock: Clock,
+  log?: Pick<Logger, 'warn'>,
+): Promise<Driver> {
+  if (config.driver === 'sqlite') return openSqliteDriver({ path: config.path, clock });
+  // Loaded where they are used: who stays with SQLite pays neither their start nor their memory.
+  if (config.driver === 'postgres') {
+    const { openPostgresDriver } = await import('./postgres.ts');
+    return openPostgresDriver({ config, clock });
+  }
+  const { openRedisDriver } = await import('./redis.ts');
+  const warn = ({ problem, remedy }: { problem: string; remedy: string }) => log?.warn({ remedy }, problem);
+  return openRedisDriver({ config, clock, warn });
 }
 
 export interface OpenStoreOptions {
@@ -19,6 +31,8 @@ export interface OpenStoreOptions {
   readonly keyRing: KeyRing;
   readonly random: RandomBytes;
   readonly clock: Clock;
+  /** Already open; `close` of the store closes it. Default: opened by `config`. */
+  readonly driver?: Driver;
   /** Drives the sweeper; default: `setInterval`. */
   readonly timer?: RepeatingTimer;
   readonly log?: Pick<Logger, 'warn'>;
@@ -33,7 +47,7 @@ export interface OpenStoreOptions {
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const { config, keyRing, random, clock, timer, log } = options;
-  const driver = await openDriver(config, clock);
+  const driver = options.driver ?? (await openDriver(config, clock, log));
   const store = createStore({ driver, keyRing, random, clock });
   const stopSweeper = startSweeper({
     driver,

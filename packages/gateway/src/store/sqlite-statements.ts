@@ -1,6 +1,6 @@
 /** The SQL of the store, prepared once. Values are always bound, never written into the text. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import type { DriverRecord } from './driver.ts';
+import type { KeyedRecord } from './driver.ts';
 
 const live = '(records.expires_at IS NULL OR records.expires_at > ?)';
 const columns = `records.key, records.value, records.expires_at,
@@ -40,13 +40,15 @@ export function prepareStatements(database: DatabaseSync) {
     /** now, limit */
     sweep: database.prepare(`DELETE FROM records WHERE key IN
       (SELECT key FROM records WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`),
+    /** after, now, limit */
+    scan: database.prepare(`SELECT ${columns} FROM records WHERE key > ? AND ${live} ORDER BY key LIMIT ?`),
     ping: database.prepare('SELECT count(*) FROM (SELECT 1 FROM records LIMIT 1)'),
   };
 }
 
 type Row = Record<string, SQLOutputValue>;
 
-export function readRow(row: Row): { readonly key: string; readonly record: DriverRecord } {
+export function readRow(row: Row): KeyedRecord {
   const { key, value, expires_at: expiresAt, group_names: groupNames } = row;
   if (typeof key !== 'string' || !(value instanceof Uint8Array) || typeof groupNames !== 'string') {
     throw new TypeError('a row does not have the layout of the store');

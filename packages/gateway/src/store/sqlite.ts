@@ -12,6 +12,8 @@ export interface SqliteOptions {
   readonly clock: Clock;
 }
 
+const pageSize = 200;
+
 /**
  * SQLite answers within the call, so each operation is one step for this process; transactions make it one step
  * for other processes too.
@@ -84,6 +86,13 @@ export function openSqliteDriver(options: SqliteOptions): Driver {
       }),
 
     sweep: (limit) => write(() => Number(sql.sweep.run(now(), limit).changes)),
+
+    scan: (cursor) =>
+      read(() => {
+        const records = sql.scan.all(cursor ?? '', now(), pageSize).map(readRow);
+        const next = records.at(-1)?.key;
+        return records.length < pageSize || next === undefined ? { records } : { records, next };
+      }),
 
     ping: () => read(() => void sql.ping.get()),
 
