@@ -10,6 +10,17 @@ import { admit, checkRole, type VaultAction } from './key-vault-caller.ts';
 import { seal, signDigest, unseal, verifyDigest } from './key-vault-crypto.ts';
 import { badParameter, keyNotFound, renderVaultError, VaultError } from './key-vault-error.ts';
 import { ALL_OPERATIONS, type KeyVersion, type NamedKey, type NewKey } from './key-vault-keys.ts';
+import {
+  describeDeleted,
+  describeItem,
+  describeKey,
+  keyId,
+  readBody,
+  readBytes,
+  readKeySize,
+  readSettings,
+  readValue,
+} from './key-vault-wire.ts';
 
 export const KEY_VAULT_PATH = /^\/(?:deleted)?keys(?:\/.*)?$/;
 
@@ -125,7 +136,7 @@ async function requireVersion(context: Context): Promise<KeyVersion> {
 }
 
 async function getKey(context: Context): Promise<Reply> {
-  return jsonReply(200, describeKey(context, await requireVersion(context)));
+  return jsonReply(200, describeKey(context.realm, await requireVersion(context)));
 }
 
 async function createKey(context: Context): Promise<Reply> {
@@ -150,7 +161,7 @@ async function rotateKey(context: Context): Promise<Reply> {
 async function replyCreated(context: Context, wanted: NewKey): Promise<Reply> {
   const name = context.parts['name'] ?? '';
   const made = await context.realm.vault.create(name, wanted);
-  if (made !== undefined) return jsonReply(200, describeKey(context, made));
+  if (made !== undefined) return jsonReply(200, describeKey(context.realm, made));
   const text = `Key ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the key can only be recovered or purged.`;
   throw new VaultError(409, 'Conflict', text, { inner: 'ObjectIsDeletedButRecoverable' });
 }
@@ -160,13 +171,13 @@ async function updateKey(context: Context): Promise<Reply> {
   const { operations: keyOps, ...settings } = readSettings(readBody(context.request));
   Object.assign(version, settings, keyOps === undefined ? {} : { operations: keyOps });
   version.updatedSeconds = Math.floor(context.realm.nowMs() / 1000);
-  return jsonReply(200, describeKey(context, version));
+  return jsonReply(200, describeKey(context.realm, version));
 }
 
 async function deleteKey(context: Context): Promise<Reply> {
   const key = await requireKey(context);
   context.realm.vault.remove(key);
-  return jsonReply(200, describeDeleted(context, key));
+  return jsonReply(200, describeDeleted(context.realm, key));
 }
 
 async function requireDeleted({ realm, parts }: Context): Promise<NamedKey> {
@@ -178,14 +189,14 @@ async function requireDeleted({ realm, parts }: Context): Promise<NamedKey> {
 }
 
 async function getDeleted(context: Context): Promise<Reply> {
-  return jsonReply(200, describeDeleted(context, await requireDeleted(context)));
+  return jsonReply(200, describeDeleted(context.realm, await requireDeleted(context)));
 }
 
 async function recoverKey(context: Context): Promise<Reply> {
   const key = await requireDeleted(context);
   context.realm.vault.recover(key);
   const newest = key.versions.at(-1);
-  return jsonReply(200, newest === undefined ? {} : describeKey(context, newest));
+  return jsonReply(200, newest === undefined ? {} : describeKey(context.realm, newest));
 }
 
 async function purgeKey(context: Context): Promise<Reply> {
@@ -196,7 +207,7 @@ async function purgeKey(context: Context): Promise<Reply> {
 async function listKeys(context: Context): Promise<Reply> {
   const keys = await context.realm.vault.list('kept');
   const items = keys.flatMap((key) =>
-    key.versions.slice(-1).map((each) => describeItem(context, each, false)),
+    key.versions.slice(-1).map((each) => describeItem(context.realm, each, false)),
   );
   return replyPage(context, items);
 }
@@ -205,7 +216,7 @@ async function listVersions(context: Context): Promise<Reply> {
   const key = await requireKey(context);
   return replyPage(
     context,
-    key.versions.map((each) => describeItem(context, each, true)),
+    key.versions.map((each) => describeItem(context.realm, each, true)),
   );
 }
 
@@ -213,7 +224,7 @@ async function listDeleted(context: Context): Promise<Reply> {
   const keys = await context.realm.vault.list('deleted');
   return replyPage(
     context,
-    keys.map((key) => describeDeleted(context, key)),
+    keys.map((key) => describeDeleted(context.realm, key)),
   );
 }
 
@@ -298,110 +309,4 @@ async function requireUsable(context: Context, operation: string): Promise<KeyVe
 
 function replyResult({ realm }: Context, key: KeyVersion, value: Buffer): Reply {
   return jsonReply(200, { kid: keyId(realm, key), value: value.toString('base64url') });
-}
-
-function keyId(realm: Realm, key: KeyVersion): string {
-  return `${realm.httpsOrigin}/keys/${key.name}/${key.version}`;
-}
-
-function describeKey({ realm }: Context, version: KeyVersion): Record<string, unknown> {
-  const { n, e } = version.publicKey.export({ format: 'jwk' });
-  const key = { kid: keyId(realm, version), kty: 'RSA', key_ops: version.operations, n, e };
-  return { key, attributes: describeAttributes(version), tags: version.tags };
-}
-
-function describeItem(
-  { realm }: Context,
-  version: KeyVersion,
-  isVersioned: boolean,
-): Record<string, unknown> {
-  const kid = isVersioned ? keyId(realm, version) : `${realm.httpsOrigin}/keys/${version.name}`;
-  return { kid, attributes: describeAttributes(version), tags: version.tags };
-}
-
-function describeDeleted(context: Context, key: NamedKey): Record<string, unknown> {
-  const newest = key.versions.at(-1);
-  const deletedDate = key.deletedSeconds ?? 0;
-  return {
-    ...(newest === undefined ? {} : describeKey(context, newest)),
-    recoveryId: `${context.realm.httpsOrigin}/deletedkeys/${key.name}`,
-    deletedDate,
-    scheduledPurgeDate: deletedDate + 90 * 86_400,
-  };
-}
-
-function describeAttributes(version: KeyVersion): Record<string, unknown> {
-  return {
-    enabled: version.enabled,
-    ...(version.notBeforeSeconds === undefined ? {} : { nbf: version.notBeforeSeconds }),
-    ...(version.expiresSeconds === undefined ? {} : { exp: version.expiresSeconds }),
-    created: version.createdSeconds,
-    updated: version.updatedSeconds,
-    recoveryLevel: 'Recoverable+Purgeable',
-    recoverableDays: 90,
-    exportable: false,
-  };
-}
-
-function readBody(request: EmulatorRequest): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = request.bodyText === '' ? {} : JSON.parse(request.bodyText);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Readonly<Record<string, unknown>>;
-  } catch {
-    // Said below, in the same words.
-  }
-  throw badParameter('The request body is not a JSON object.');
-}
-
-function readValue(request: EmulatorRequest): { readonly algorithm: string; readonly value: Buffer } {
-  const body = readBody(request);
-  return { algorithm: String(body['alg']), value: readBytes(body, 'value') };
-}
-
-function readBytes(body: Readonly<Record<string, unknown>>, name: string): Buffer {
-  const text = body[name];
-  if (typeof text !== 'string' || text === '' || !/^[\w-]+={0,2}$/.test(text))
-    throw badParameter(`Property '${name}' is missing or not base64url.`);
-  return Buffer.from(text, 'base64url');
-}
-
-function readKeySize(value: unknown): number {
-  if (value === undefined || value === null) return 2048;
-  if (value === 2048 || value === 3072 || value === 4096) return value;
-  throw badParameter('Property key_size is not one of 2048, 3072 or 4096.');
-}
-
-type Settings = Omit<NewKey, 'keySize'>;
-
-function readSettings(body: Readonly<Record<string, unknown>>): Settings {
-  const { key_ops: keyOps, tags, attributes } = body;
-  return { ...readOperations(keyOps), ...readTags(tags), ...readAttributes(attributes) };
-}
-
-function readOperations(value: unknown): Settings {
-  if (value === undefined || value === null) return {};
-  if (!Array.isArray(value) || !value.every((each) => ALL_OPERATIONS.includes(String(each))))
-    throw badParameter('Property key_ops has a value that is not an operation of an RSA key.');
-  return { operations: value.map(String) };
-}
-
-function readTags(value: unknown): Settings {
-  if (value === undefined || value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value))
-    throw badParameter('Property tags is not an object.');
-  return { tags: Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)])) };
-}
-
-function readAttributes(value: unknown): Settings {
-  if (value === undefined || value === null) return {};
-  if (typeof value !== 'object') throw badParameter('Property attributes is not an object.');
-  const { enabled, nbf, exp } = value as Readonly<Record<string, unknown>>;
-  if (![nbf, exp].every((each) => each === undefined || each === null || Number.isInteger(each)))
-    throw badParameter('Properties nbf and exp are seconds since 1970.');
-  return {
-    ...(typeof enabled === 'boolean' ? { enabled } : {}),
-    ...(typeof nbf === 'number' ? { notBeforeSeconds: nbf } : {}),
-    ...(typeof exp === 'number' ? { expiresSeconds: exp } : {}),
-  };
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { postToken } from '../browser.suite.ts';
 import {
   createEmulator,
+  defaultSeed,
   type Emulator,
   GATEWAY_CLIENT_ID,
   GATEWAY_IDENTITY_CLIENT_ID,
@@ -93,6 +94,29 @@ test.each([
 ])('IMDS refuses %s', async (_, query, headers, text) => {
   const { status, body } = await imds(query, headers);
   expect([status, body['error_description']]).toEqual([400, expect.stringContaining(text)]);
+});
+
+test('without a name IMDS takes the only identity there is, and does not choose between two', async () => {
+  const withIdentities = (count: number) => ({
+    tenants: defaultSeed.tenants.slice(0, 1).map((tenant) => ({
+      ...tenant,
+      managedIdentities: [1, 2].slice(0, count).map((number) => ({
+        kind: 'userAssigned' as const,
+        principalId: `9000000${number}-0000-4000-8000-000000000000`,
+        clientId: `9100000${number}-0000-4000-8000-000000000000`,
+        displayName: `identity ${number}`,
+        resourceId: `/subscriptions/x/identity-${number}`,
+      })),
+    })),
+  });
+  const statuses: number[] = [];
+  for (const count of [0, 1, 2]) {
+    const other = await createEmulator({ seed: withIdentities(count) });
+    const url = `${other.httpOrigin}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${VAULT}`;
+    statuses.push((await fetch(url, { headers: { Metadata: 'true' } })).status);
+    await other.close();
+  }
+  expect(statuses).toEqual([400, 200, 400]);
 });
 
 test('App Service refuses a wrong secret, another version and an unknown identity', async () => {
