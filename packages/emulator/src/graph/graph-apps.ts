@@ -20,7 +20,7 @@ const DEFAULT_ACCESS_ROLE = '00000000-0000-0000-0000-000000000000';
 /** @param key an object id, or `appId='…'` as the alternate key */
 export function handleApplications(_: Realm, request: EmulatorRequest, caller: Caller, key?: AppKey): Reply {
   checkPermissions(caller, READ);
-  const home = caller.tenant.apps.filter((app) => isRegistered(app));
+  const home = caller.tenant.apps.filter((app) => app.home === app.tenant && isRegistered(app));
   return replyOneOrAll(request, 'application', home.map(describeApplication), key);
 }
 
@@ -134,7 +134,7 @@ function describeRoles(app: App): readonly Entity[] {
 
 function listServicePrincipals(tenant: Tenant): readonly Entity[] {
   return [
-    ...tenant.apps.map(describeServicePrincipal),
+    ...tenant.apps.filter((app) => app.isInstalled).map(describeServicePrincipal),
     ...(tenant.seed.managedIdentities ?? []).map(describeIdentity),
   ];
 }
@@ -148,7 +148,7 @@ function describeServicePrincipal(app: App): Entity {
     alternativeNames: [],
     appDisplayName: seed.displayName,
     appId: seed.clientId,
-    appOwnerOrganizationId: app.tenant.seed.tenantId,
+    appOwnerOrganizationId: app.home.seed.tenantId,
     appRoleAssignmentRequired: seed.assignmentRequired ?? false,
     displayName: seed.displayName,
     servicePrincipalNames: [seed.clientId, ...(seed.identifierUris ?? [])],
@@ -184,7 +184,7 @@ function listAssignments(tenant: Tenant, app: App): readonly Entity[] {
     const principal = { id: user.seed.objectId, name: user.seed.displayName, type: 'User' };
     return (roles.length === 0 ? [undefined] : roles).map((role) => describeAssignment(app, principal, role));
   });
-  const apps = (app.seed.applicationGrants ?? []).flatMap(({ clientId, roles }) => {
+  const apps = [...app.applicationGrants].flatMap(([clientId, roles]) => {
     const principal = findGrantee(tenant, clientId);
     return principal === undefined ? [] : roles.map((role) => describeAssignment(app, principal, role));
   });
@@ -223,7 +223,7 @@ function describeAssignment(app: App, principal: Principal, role: string | undef
 }
 
 function principalIdOf(app: App): string {
-  return app.seed.servicePrincipalId;
+  return app.servicePrincipalId;
 }
 
 function roleId(app: App, value: string): string {

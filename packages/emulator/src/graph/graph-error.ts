@@ -105,14 +105,3 @@ function renderClaims(claims: string | undefined): string {
   if (claims === undefined) return '';
   return `, error="insufficient_claims", claims="${Buffer.from(claims).toString('base64')}"`;
 }
-
-/** The same answer for a neighbour that has no room of its own in Graph: userinfo. */
-export function graphError(
-  realm: Realm,
-  request: EmulatorRequest,
-  status: number,
-  code: string,
-  message: string,
-): Reply {
-  return renderGraphError(realm, request, new GraphError(status, code, message));
-}

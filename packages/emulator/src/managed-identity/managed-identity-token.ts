@@ -59,8 +59,8 @@ function findResource(tenant: Tenant, resource: string): App | undefined {
 }
 
 function rolesOf(app: App | undefined, identity: ManagedIdentitySeed): Record<string, unknown> {
-  const grant = app?.seed.applicationGrants?.find((each) => each.clientId === identity.clientId);
-  return grant === undefined || grant.roles.length === 0 ? {} : { roles: grant.roles };
+  const roles = app?.applicationGrants.get(identity.clientId) ?? [];
+  return roles.length === 0 ? {} : { roles };
 }
 
 function idtyp(app: App | undefined): Record<string, unknown> {
