@@ -1,10 +1,11 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createSelfSigned } from './certificates.ts';
+import { createAuthority, createIssued, createSelfSigned } from './certificates.ts';
 import {
   CONTOSO_TENANT_ID as TENANT,
   createEmulator,
+  defaultSeed,
   type Emulator,
   GATEWAY_CLIENT_ID,
   GATEWAY_IDENTITY_PRINCIPAL_ID,
@@ -150,4 +151,31 @@ test('a foreign issuer is believed by the keys registered with it, and only for 
   expect(await present(await sign({ sub: 'system:serviceaccount:other:gateway' }))).toBe(700213);
   expect(await present(await sign({}, strangerKeys.privateKey))).toBe(700027);
   expect(await present(await sign({ nbf: now() - 1200, exp: now() - 600 }))).toBe(700024);
+});
+
+test('subject name and issuer: the certificate comes along, and only a trusted authority’s for that name will do', async () => {
+  const authority = createAuthority(Date.now());
+  const trustedSubjects = [{ subjectName: 'gateway', authorityPem: authority.certificatePem }];
+  const tenants = defaultSeed.tenants.map((tenant) => ({
+    ...tenant,
+    apps: tenant.apps.map((app) => (app.clientId === GATEWAY_CLIENT_ID ? { ...app, trustedSubjects } : app)),
+  }));
+  const before = emulator;
+  emulator = await createEmulator({ seed: { tenants } });
+  try {
+    const bring = async (subject: string, issuer = authority, madeAtMs = Date.now()) => {
+      const pem = createIssued(subject, keys, issuer, madeAtMs);
+      const x5c = [pem.replace(/-----[^-]+-----|\s/g, '')];
+      return present(await signAssertion({ header: { 'x5t#S256': 'unregistered', x5c } }));
+    };
+    expect(await bring('gateway')).toBe(200);
+    expect(await bring('somebody')).toBe(700027);
+    expect(await bring('gateway', createAuthority(Date.now()))).toBe(700027);
+    expect(await bring('gateway', authority, Date.now() - 200 * 86_400_000)).toBe(700027);
+    const broken = { header: { 'x5t#S256': 'unregistered', x5c: ['AAAA'] } };
+    expect(await present(await signAssertion(broken))).toBe(700027);
+  } finally {
+    await emulator.close();
+    emulator = before;
+  }
 });
