@@ -94,7 +94,9 @@ function checkConsent(grant: PersonalGrant, scopes: ScopeRequest): void {
 }
 
 function chooseLifetime(realm: Realm, { claims }: PersonalGrant, resource: ResourceRequest): number {
-  const isLong = claims.capabilities.includes('cp1') && isContinuous(resource.app);
+  // MSAL's users write CP1, Entra's documents cp1.
+  const isLong =
+    claims.capabilities.some((each) => each.toLowerCase() === 'cp1') && isContinuous(resource.app);
   if (!isLong || realm.settings.accessTokenLifetimeSeconds !== undefined) return accessTokenSeconds(realm);
   return CONTINUOUS_SECONDS + randomInt(4 * 3600);
 }
