@@ -126,7 +126,7 @@ test.each([
     'MSAL outside its room',
     'packages/gateway/src/session/bad.ts',
     "import '@azure/msal-node';",
-    'belongs in room gateway/entra alone',
+    'belongs in room gateway/entra or local alone',
   ],
   [
     'oidc-provider outside its room',

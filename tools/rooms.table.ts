@@ -112,6 +112,10 @@ export const rooms: Readonly<Record<string, Room>> = {
     may: [...domain, ...services, ...edges, ...joints, 'gateway/routes.ts'],
   },
 
+  local: {
+    purpose: 'signs the person of this machine in for a stdio MCP server; the other place that knows MSAL',
+    may: ['core/base', 'core/crypto', 'core/entra', 'core/graph'],
+  },
   emulator: { purpose: 'a local Entra ID; shares no code with the rest, so no misreading can hide', may: [] },
   cli: {
     purpose: 'the `valetkey` command: arguments in, the other packages out',
@@ -126,17 +130,23 @@ export const rooms: Readonly<Record<string, Room>> = {
       'examples/snippets',
     ],
   },
+  'examples/local-profile': {
+    purpose: 'a stdio MCP server that shows its person their profile',
+    may: ['core/graph', 'local'],
+  },
   'examples/snippets': { purpose: 'an MCP server that keeps text per person and knows no OAuth', may: [] },
   tools: { purpose: 'the checks and generators of this repository', may: ['gateway/config', 'emulator'] },
   test: { purpose: 'the whole product: end to end, attacks, conformance, properties', may: 'anything' },
   bench: { purpose: 'the data plane beside a plain proxy', may: 'anything' },
 };
 
-/** Packages that have one home: everywhere else they are refused, tests of the same package excepted. */
-export const homes: Readonly<Record<string, string>> = {
-  '@azure/msal-node': 'gateway/entra',
-  'oidc-provider': 'gateway/oauth',
-  'node:sqlite': 'gateway/store',
+/** Packages that have a home: everywhere else they are refused, tests of the same package excepted. */
+export const homes: Readonly<Record<string, readonly string[]>> = {
+  '@azure/msal-node': ['gateway/entra', 'local'],
+  '@azure/msal-node-extensions': ['local'],
+  '@napi-rs/keyring': ['local'],
+  'oidc-provider': ['gateway/oauth'],
+  'node:sqlite': ['gateway/store'],
 };
 
 export const pureBuiltins: readonly string[] = ['node:crypto', 'node:buffer', 'node:util'];

@@ -131,7 +131,8 @@ function checkRoom(from: Source, to: string): string | undefined {
 function checkForeign(house: House, from: Source, specifier: string): string | undefined {
   const name = isBuiltin(specifier) ? `node:${specifier.replace(/^node:/, '')}` : packageName(specifier);
   const home = homes[name];
-  if (home && from.room !== home && !from.isTest) return `${name} belongs in room ${home} alone`;
+  if (home && !home.includes(from.room ?? '') && !from.isTest)
+    return `${name} belongs in room ${home.join(' or ')} alone`;
   if (isBuiltin(specifier)) {
     const isPure = rooms[from.room ?? '']?.pure && !from.isTest;
     return isPure && !pureBuiltins.includes(name)
