@@ -7,12 +7,18 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { FidelityRow } from '../packages/emulator/fidelity/row.ts';
 import { parseTitles } from './promises.ts';
 import { isTestFile, listFiles, readText, root } from './sources.ts';
 import { finish } from './verdict.ts';
 import { readPassedTitles } from './vitest-report.ts';
 
+/** As packages/emulator/fidelity/row.ts has it; what is read from there is checked here all the same. */
+export interface FidelityRow {
+  readonly behaviour: string;
+  readonly source: 'document' | 'capture' | 'library' | 'unverified';
+  readonly reference: string;
+  readonly test: string;
+}
 export interface Judge {
   readonly library: string;
   readonly major: string;
