@@ -25,16 +25,10 @@ export interface Console {
 
 export function createConsole(control: Control, token: string): Console {
   const sessions = createConsoleSessions();
-  const enter = (): Reply => ({
-    ...goTo(CONSOLE_PATH),
-    headers: { ...goTo(CONSOLE_PATH).headers, 'set-cookie': cookie(sessions.open()) },
-  });
+  const enter = (): Reply => withHeaders(goTo(CONSOLE_PATH), { 'set-cookie': cookie(sessions.open()) });
   const leave = (request: EmulatorRequest): Reply => {
     sessions.close(request.cookies.get(COOKIE));
-    return {
-      ...goTo(CONSOLE_PATH),
-      headers: { ...goTo(CONSOLE_PATH).headers, 'set-cookie': `${cookie('')}; Max-Age=0` },
-    };
+    return withHeaders(goTo(CONSOLE_PATH), { 'set-cookie': `${cookie('')}; Max-Age=0` });
   };
   const show = (request: EmulatorRequest): Reply => {
     const session = sessions.find(request.cookies.get(COOKIE));
@@ -62,7 +56,7 @@ export function createConsole(control: Control, token: string): Console {
     async answer(request) {
       if (request.method === 'POST') return post(request);
       if (request.method !== 'GET' && request.method !== 'HEAD')
-        return { ...renderRefusal(405, 'Use GET or POST.'), headers: { allow: 'GET, POST' } };
+        return withHeaders(renderRefusal(405, 'Use GET or POST.'), { allow: 'GET, POST' });
       if (request.path === CONSOLE_PATH) return show(request);
       // The link itself opens nothing yet: whoever previews links would use it up.
       if (request.path === `${CONSOLE_PATH}/open`) return renderLink(request.query.get('key') ?? '');
@@ -72,6 +66,10 @@ export function createConsole(control: Control, token: string): Console {
 }
 
 const cookie = (handle: string) => `${COOKIE}=${handle}; Path=${CONSOLE_PATH}; HttpOnly; SameSite=Strict`;
+
+function withHeaders(reply: Reply, headers: Readonly<Record<string, string>>): Reply {
+  return { ...reply, headers: { ...reply.headers, ...headers } };
+}
 
 function goTo(path: string): Reply {
   return { status: 303, headers: { location: path, 'cache-control': 'no-store' } };
