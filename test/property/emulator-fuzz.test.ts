@@ -42,7 +42,7 @@ let bearers: readonly string[] = [];
 
 beforeAll(async () => {
   emulator = await createEmulator();
-  const rita = await signIn();
+  const rita = await signInRita();
   const refresh = String(rita['refresh_token']);
   const vault = await asJson(
     await send(
@@ -108,7 +108,7 @@ function send(
   });
 }
 
-async function signIn(): Promise<Record<string, unknown>> {
+async function signInRita(): Promise<Record<string, unknown>> {
   const asked = new URLSearchParams({
     client_id: GATEWAY_CLIENT_ID,
     response_type: 'code',
@@ -185,6 +185,152 @@ const endpoints: readonly (readonly [path: string, family: Family])[] = [
   ['/emulator/control/v1/{x}', 'control'],
   ['/emulator/control/v1/setFault', 'control'],
   ['/emulator/control/v1/tenants', 'control'],
+];
+
+/** A request that is right, to be made wrong in one place or two. */
+interface Recipe {
+  readonly path: string;
+  readonly family: Family;
+  readonly method: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly form?: Readonly<Record<string, string>>;
+  readonly json?: Readonly<Record<string, unknown>>;
+  /** Index into the bearer tokens: Graph as Rita, the vault, Graph as an app, control. */
+  readonly bearer?: number;
+}
+
+const gateway = { client_id: GATEWAY_CLIENT_ID, client_secret: GATEWAY_CLIENT_SECRET };
+const vaultQuery = { 'api-version': '7.4' };
+const wrapped = { alg: 'RSA-OAEP-256', value: 'AAAA' };
+const signIn = {
+  client_id: GATEWAY_CLIENT_ID,
+  response_type: 'code',
+  redirect_uri: REDIRECT,
+  scope: 'openid',
+};
+const tokenForms: readonly Readonly<Record<string, string>>[] = [
+  { ...gateway, grant_type: 'client_credentials', scope: `${SNIPPETS_API_URI}/.default` },
+  { ...gateway, grant_type: 'refresh_token', refresh_token: '{refresh}', scope: 'openid User.Read' },
+  { ...gateway, grant_type: 'authorization_code', code: '1.x', redirect_uri: REDIRECT },
+  { client_id: DESKTOP_CLIENT_ID, grant_type: 'device_code', device_code: '{device}' },
+  {
+    client_id: DESKTOP_CLIENT_ID,
+    grant_type: 'password',
+    username: 'rita@contoso.example',
+    password: 'x',
+    scope: 'openid',
+  },
+  {
+    ...gateway,
+    grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    requested_token_use: 'on_behalf_of',
+    assertion: '{idToken}',
+    scope: 'openid',
+  },
+  {
+    client_id: GATEWAY_CLIENT_ID,
+    grant_type: 'client_credentials',
+    scope: `${SNIPPETS_API_URI}/.default`,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: '{idToken}',
+  },
+];
+const recipes: readonly Recipe[] = [
+  ...tokenForms.map(
+    (form): Recipe => ({ path: '/{t}/oauth2/v2.0/token', family: 'entra', method: 'POST', form }),
+  ),
+  { path: '/{t}/oauth2/v2.0/authorize', family: 'page', method: 'GET', query: signIn },
+  { path: '/{t}/oauth2/v2.0/authorize', family: 'page', method: 'POST', form: signIn },
+  { path: '/{t}/v2.0/adminconsent', family: 'page', method: 'GET', query: signIn },
+  {
+    path: '/{t}/oauth2/v2.0/devicecode',
+    family: 'entra',
+    method: 'POST',
+    form: { client_id: DESKTOP_CLIENT_ID, scope: 'openid' },
+  },
+  { path: '/devicelogin', family: 'page', method: 'POST', form: { otc: '{userCode}' } },
+  { path: '/{t}/login', family: 'page', method: 'POST', form: { ctx: 'x', account: 'rita@contoso.example' } },
+  {
+    path: '/{t}/discovery/instance',
+    family: 'entra',
+    method: 'GET',
+    query: { 'api-version': '1.1', authorization_endpoint: 'https://localhost/x' },
+  },
+  {
+    path: '/v1.0/users',
+    family: 'graph',
+    method: 'GET',
+    query: { $filter: "startswith(displayName,'R')", $top: '2', $select: 'id' },
+    bearer: 2,
+  },
+  { path: '/v1.0/users/delta', family: 'graph', method: 'GET', query: { $select: 'id' }, bearer: 2 },
+  {
+    path: '/v1.0/me/transitiveMemberOf',
+    family: 'graph',
+    method: 'GET',
+    query: { $top: '1', $count: 'true' },
+    bearer: 0,
+  },
+  {
+    path: '/v1.0/me/getMemberObjects',
+    family: 'graph',
+    method: 'POST',
+    json: { securityEnabledOnly: true },
+    bearer: 0,
+  },
+  {
+    path: '/v1.0/me/checkMemberGroups',
+    family: 'graph',
+    method: 'POST',
+    json: { groupIds: ['x'] },
+    bearer: 0,
+  },
+  {
+    path: '/v1.0/$batch',
+    family: 'graph',
+    method: 'POST',
+    json: { requests: [{ id: '1', method: 'GET', url: '/me' }] },
+    bearer: 0,
+  },
+  {
+    path: '/metadata/identity/oauth2/token',
+    family: 'imds',
+    method: 'GET',
+    query: { 'api-version': '2018-02-01', resource: 'https://vault.azure.net' },
+  },
+  { path: '/keys', family: 'keyVault', method: 'GET', query: vaultQuery, bearer: 1 },
+  { path: '/keys/gateway-key', family: 'keyVault', method: 'GET', query: vaultQuery, bearer: 1 },
+  {
+    path: '/keys/gateway-key/wrapkey',
+    family: 'keyVault',
+    method: 'POST',
+    query: vaultQuery,
+    json: wrapped,
+    bearer: 1,
+  },
+  {
+    path: '/keys/gateway-key/unwrapkey',
+    family: 'keyVault',
+    method: 'POST',
+    query: vaultQuery,
+    json: wrapped,
+    bearer: 1,
+  },
+  {
+    path: '/keys/gateway-key/rotationpolicy',
+    family: 'keyVault',
+    method: 'PUT',
+    query: vaultQuery,
+    json: { lifetimeActions: [] },
+    bearer: 1,
+  },
+  {
+    path: '/emulator/control/v1/setFault',
+    family: 'control',
+    method: 'POST',
+    json: { match: {}, fault: { kind: 'throttle', retryAfterSeconds: 1 } },
+    bearer: 3,
+  },
 ];
 
 const hostile = fc.constantFrom(
@@ -384,48 +530,145 @@ function measureHeapBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
+interface Sent {
+  readonly family: Family;
+  readonly method: string;
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+}
+
+const arbitrarily: fc.Arbitrary<() => Sent> = fc
+  .record({
+    endpoint: fc.constantFrom(...endpoints),
+    segment,
+    method,
+    params,
+    body,
+    contentType,
+    authorization,
+    cookie,
+  })
+  .map((given) => () => {
+    const [path, family] = given.endpoint;
+    const hasBody = given.method !== 'GET' && given.method !== 'HEAD';
+    const text = typeof given.body === 'string' ? given.body : encode(given.body);
+    const bearer =
+      typeof given.authorization === 'string'
+        ? given.authorization
+        : `Bearer ${bearers[given.authorization.bearer]}`;
+    return {
+      family,
+      method: given.method,
+      target: `${fill(path, given.segment)}?${encode(given.params)}`.slice(0, 14_000),
+      headers: {
+        ...(bearer === '' ? {} : { authorization: bearer }),
+        ...(given.cookie === '' ? {} : { cookie: given.cookie }),
+        ...(hasBody && given.contentType !== '' ? { 'content-type': given.contentType } : {}),
+      },
+      body: hasBody ? text : undefined,
+    };
+  });
+
+/** One member of a right request, counted round, takes another value or goes. */
+const change = fc.record({
+  at: fc.nat(20),
+  to: fc.option(value, { nil: undefined }),
+  json: fc.jsonValue({ maxDepth: 2 }),
+});
+type Change = { readonly at: number; readonly to: Value | undefined; readonly json: unknown };
+
+function changeMembers<T>(
+  members: Readonly<Record<string, T>>,
+  changes: readonly Change[],
+  toValue: (change: Change) => T | undefined,
+) {
+  const changed = Object.entries(members);
+  for (const each of changes) {
+    const pair = changed[each.at % Math.max(1, changed.length)];
+    const to = toValue(each);
+    if (pair !== undefined && to === undefined) changed.splice(changed.indexOf(pair), 1);
+    else if (pair !== undefined) pair[1] = to as T;
+  }
+  return changed;
+}
+
+const almostRight: fc.Arbitrary<() => Sent> = fc
+  .record({
+    recipe: fc.constantFrom(...recipes),
+    segment,
+    changes: fc.array(change, { maxLength: 2 }),
+    isMetadata: fc.boolean(),
+  })
+  .map(({ recipe, segment: tenant, changes, isMetadata }) => () => {
+    const made = (members: Readonly<Record<string, string>>) => {
+      const pairs = changeMembers<Value>(members, changes, ({ to }) => to);
+      const named: Readonly<Record<string, number>> = {
+        '{refresh}': 0,
+        '{device}': 1,
+        '{userCode}': 2,
+        '{idToken}': 3,
+      };
+      return encode(
+        pairs.map(([each, given]) => [
+          each,
+          typeof given === 'string' && given in named ? { good: named[given] ?? 0 } : given,
+        ]),
+      );
+    };
+    const body =
+      recipe.json === undefined
+        ? recipe.form && made(recipe.form)
+        : JSON.stringify(
+            Object.fromEntries(changeMembers<unknown>(recipe.json, changes, ({ json }) => json ?? null)),
+          );
+    return {
+      family: recipe.family,
+      method: recipe.method,
+      target: `${fill(recipe.path, tenant)}?${made(recipe.query ?? {})}`,
+      headers: {
+        ...(recipe.bearer === undefined ? {} : { authorization: `Bearer ${bearers[recipe.bearer]}` }),
+        ...(isMetadata ? { metadata: 'true' } : {}),
+        ...(recipe.json === undefined ? form() : { 'content-type': 'application/json' }),
+      },
+      body,
+    };
+  });
+
+/** With the right token these change the ground under all other requests. */
+const isOff = ({ family, headers, target }: Sent) =>
+  family === 'control' &&
+  headers['authorization']?.endsWith(emulator.controlToken) === true &&
+  !/v1\/(?:tenants|setFault)\b/.test(target);
+
 test(`no request makes the emulator fail, leave its shape, or grow (FUZZ_SEED=${seed})`, async () => {
   const before = measureHeapBytes();
   let requests = 0;
-  const statuses = new Map<string, number>();
+  const met = new Map<Family, Set<number>>();
   await fc.assert(
-    fc.asyncProperty(
-      fc.constantFrom(...endpoints),
-      segment,
-      method,
-      params,
-      body,
-      fc.record({ contentType, authorization, cookie, metadata: fc.boolean() }),
-      async ([path, family], tenant, verb, query, given, head) => {
-        const text = typeof given === 'string' ? given : encode(given);
-        const hasBody = verb !== 'GET' && verb !== 'HEAD';
-        const bearer =
-          typeof head.authorization === 'string'
-            ? head.authorization
-            : `Bearer ${bearers[head.authorization.bearer]}`;
-        const headers = {
-          ...(bearer === '' ? {} : { authorization: bearer }),
-          ...(head.cookie === '' ? {} : { cookie: head.cookie }),
-          ...(head.metadata ? { metadata: 'true', 'x-identity-header': 'x' } : {}),
-          ...(hasBody && head.contentType !== '' ? { 'content-type': head.contentType } : {}),
-          ...(hasBody ? { 'content-length': String(Buffer.byteLength(text)) } : {}),
-        };
-        const target = `${fill(path, tenant)}?${encode(query)}`.slice(0, 14_000);
-        // What would change the ground under the other requests is not called with the right token.
-        const isControl = family === 'control' && bearer.endsWith(emulator.controlToken);
-        if (isControl && !/tenants|setFault/.test(target)) return;
-        const answer = await send(verb, target, headers, hasBody ? text : undefined);
-        requests += 1;
-        statuses.set(`${family} ${answer.status}`, (statuses.get(`${family} ${answer.status}`) ?? 0) + 1);
-        if (path.endsWith('setFault')) emulator.control.clearFaults();
-        judge(family, answer);
-      },
-    ),
+    fc.asyncProperty(fc.oneof(arbitrarily, almostRight), async (make) => {
+      const sent = make();
+      if (isOff(sent)) return;
+      const length =
+        sent.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(sent.body)) };
+      const answer = await send(sent.method, sent.target, { ...sent.headers, ...length }, sent.body);
+      requests += 1;
+      met.set(sent.family, (met.get(sent.family) ?? new Set()).add(answer.status));
+      if (sent.target.includes('setFault')) emulator.control.clearFaults();
+      try {
+        judge(sent.family, answer);
+      } catch (problem) {
+        throw new Error(JSON.stringify({ sent, answer }).slice(0, 3_000), { cause: problem });
+      }
+    }),
     { seed, numRuns: 1_000_000, interruptAfterTimeLimit: TIME_MS, endOnFailure: true },
   );
   expect(emulator.control.requestLog().filter((entry) => entry.mistake !== undefined)).toEqual([]);
   expect(requests).toBeGreaterThan(500);
-  expect(statuses.size).toBeGreaterThan(15);
+  // A fuzzer that only ever met the door has shown nothing.
+  for (const family of ['entra', 'page', 'graph', 'imds', 'keyVault', 'control'] as const)
+    expect([...(met.get(family) ?? [])], family).toEqual(expect.arrayContaining([200, 400]));
+  expect([...(met.get('entra') ?? [])]).toContain(401);
   expect(measureHeapBytes() - before).toBeLessThan(MAX_GROWTH_BYTES);
-  expect(await signIn()).toMatchObject({ token_type: 'Bearer' });
+  expect(await signInRita()).toMatchObject({ token_type: 'Bearer' });
 });
