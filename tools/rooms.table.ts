@@ -147,6 +147,8 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   '@napi-rs/keyring': ['local'],
   'oidc-provider': ['gateway/oauth'],
   'node:sqlite': ['gateway/store'],
+  pg: ['gateway/store'],
+  redis: ['gateway/store'],
 };
 
 export const pureBuiltins: readonly string[] = ['node:crypto', 'node:buffer', 'node:util'];

@@ -6,7 +6,8 @@ export interface TestCertificate {
   readonly privateKeyPem: string;
 }
 
-export function createSelfSigned(nowMs: number): TestCertificate {
+/** @param address an IPv4 address that a TLS client shall accept it for; without one it names no server. */
+export function createSelfSigned(nowMs: number, address?: string): TestCertificate {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const sha256WithRsa = sequence(der(0x06, Buffer.from('2a864886f70d01010b', 'hex')), der(0x05));
   const commonName = sequence(
@@ -23,6 +24,7 @@ export function createSelfSigned(nowMs: number): TestCertificate {
     sequence(utcTime(nowMs - day), utcTime(nowMs + day)),
     name,
     publicKey.export({ format: 'der', type: 'spki' }),
+    ...(address === undefined ? [] : [subjectAlternativeName(address)]),
   );
   const signature = der(0x03, Buffer.from([0]), sign('sha256', toBeSigned, privateKey));
   const base64 = sequence(toBeSigned, sha256WithRsa, signature).toString('base64');
@@ -31,6 +33,12 @@ export function createSelfSigned(nowMs: number): TestCertificate {
     certificatePem: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
     privateKeyPem: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
   };
+}
+
+/** RFC 5280 §4.2.1.6, with an `iPAddress` as its only name. */
+function subjectAlternativeName(address: string): Buffer {
+  const names = sequence(der(0x87, Buffer.from(address.split('.').map(Number))));
+  return der(0xa3, sequence(sequence(der(0x06, Buffer.from('551d11', 'hex')), der(0x04, names))));
 }
 
 const sequence = (...parts: Buffer[]) => der(0x30, ...parts);

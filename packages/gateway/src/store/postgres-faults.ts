@@ -1,6 +1,6 @@
 /** What went wrong at PostgreSQL, from SQLSTATE codes and the codes of the network. */
 import { DatabaseError } from 'pg';
-import { systemCodeOf } from './system-code.ts';
+import { isTlsCode, systemCodeOf } from './system-code.ts';
 
 /** What the connection met before any statement was sent. */
 export class ConnectFault extends Error {
@@ -61,7 +61,9 @@ export function describePostgresFault(fault: unknown): string {
   const known = lasting[state] ?? passing[state] ?? repeatable[state] ?? ending[state];
   if (known !== undefined) return known;
   if (state !== '') return `it does not accept the statement (${state})`;
-  if (isLostPostgres(fault)) return `the connection was lost (${systemCodeOf(fault) ?? 'closed'})`;
+  const code = systemCodeOf(fault);
+  if (isTlsCode(code)) return `its certificate is not trusted (${code})`;
+  if (isLostPostgres(fault)) return `the connection was lost (${code ?? 'closed'})`;
   return 'no connection';
 }
 
@@ -72,7 +74,7 @@ export function isConnectionSound(fault: unknown): boolean {
 }
 
 function isLasting(fault: unknown): boolean {
-  return stateOf(fault) in lasting || /^(ERR_TLS|CERT|DEPTH|[A-Z_]*CERT)/.test(systemCodeOf(fault) ?? '');
+  return stateOf(fault) in lasting || isTlsCode(systemCodeOf(fault));
 }
 
 function stateOf(fault: unknown): string {

@@ -62,8 +62,10 @@ const groundwork = `
   );`;
 
 async function readVersion(client: PoolClient): Promise<number> {
+  // Not to_regclass: within a transaction it may answer from a cache that another session's commit has not reached.
   const exists = await client.query<{ found: boolean }>(
-    "SELECT to_regclass('valetkey.migrations') IS NOT NULL AS found",
+    `SELECT count(*) > 0 AS found FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n
+     ON n.oid = c.relnamespace WHERE n.nspname = 'valetkey' AND c.relname = 'migrations'`,
   );
   if (exists.rows[0]?.found !== true) return 0;
   const { rows } = await client.query<{ version: number }>(

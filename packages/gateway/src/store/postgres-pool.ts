@@ -47,8 +47,10 @@ export function openPostgresPool(config: PostgresStoreConfig, deadlineMs = 5_000
     statement_timeout: Math.ceil(deadlineMs * 0.9),
     query_timeout: deadlineMs,
   });
-  // An idle connection that ends is replaced when one is needed; without a listener it would end the process.
+  // A connection that ends is replaced when one is needed. Without a listener its event would end the process: the
+  // pool listens to those that are idle only.
   pool.on('error', () => {});
+  pool.on('connect', (client) => void client.on('error', () => {}));
   const state = { closed: false };
   const patience = createPatience({
     engine: 'PostgreSQL',

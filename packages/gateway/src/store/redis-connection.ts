@@ -1,6 +1,7 @@
 /** One way to talk to Redis, whichever its topology. Nothing is queued for a server that is away. */
 import { createClient, createCluster, createSentinel, RESP_TYPES } from 'redis';
 import type { RedisStoreConfig } from '../config/config.ts';
+import { isLastingRedis } from './redis-faults.ts';
 import type { Script } from './redis-scripts.ts';
 
 export interface RedisConnection {
@@ -62,7 +63,6 @@ async function openSingle(config: RedisStoreConfig): Promise<Opened> {
     socket: { ...socketOptions(config), ...address },
     commandOptions,
   });
-  client.on('error', ignore);
   await openOrDestroy(client);
   return { send: (_key, args, options) => client.sendCommand(args, options), close: closing(client) };
 }
@@ -76,7 +76,6 @@ async function openCluster(config: RedisStoreConfig): Promise<Opened> {
     topologyRefreshOnReconnectionAttemptStrategy: 500,
     commandOptions,
   });
-  cluster.on('error', ignore);
   await openOrDestroy(cluster);
   return {
     send: (key, args, options) => cluster.sendCommand(key, false, args, options),
@@ -100,7 +99,6 @@ async function openSentinel(config: RedisStoreConfig): Promise<Opened> {
     maxCommandRediscovers: 0,
     commandOptions,
   });
-  sentinel.on('error', ignore);
   await openOrDestroy(sentinel);
   return {
     send: (_key, args, options) => sentinel.sendCommand(false, args, options),
@@ -133,21 +131,31 @@ function socketOptions({ tls, caPem }: RedisStoreConfig) {
   return { ...common, tls: true as const, ...(caPem === undefined ? {} : { ca: [caPem] }) };
 }
 
-/** Without a listener an `error` event would end the process. What it means is told by the calls that fail. */
 function ignore(): void {}
 
 interface Closable {
   connect(): Promise<unknown>;
   destroy(): void | Promise<void>;
+  on(event: 'error', listener: (fault: unknown) => void): unknown;
 }
 
-/** The first connection is given up after a while, so that a wrong address is told at start. */
+/**
+ * The first connection is given up after a while, and at once where waiting does not help, so that a wrong address
+ * or a wrong password is told at start.
+ */
 async function openOrDestroy(client: Closable): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('no connection')), connectTimeoutMs);
+  const last: { fault: unknown } = { fault: new Error('no connection') };
+  const timer = setTimeout(() => reject(last.fault), connectTimeoutMs);
+  // Stays for good: without a listener an `error` event would end the process.
+  client.on('error', (fault) => {
+    last.fault = fault;
+    if (isLastingRedis(fault)) reject(fault);
+  });
   try {
     const connecting = client.connect();
     connecting.catch(ignore);
+    late.catch(ignore);
     await Promise.race([connecting, late]);
   } catch (fault) {
     await client.destroy();

@@ -11,7 +11,7 @@ import {
   SocketClosedUnexpectedlyError,
   SocketTimeoutError,
 } from 'redis';
-import { systemCodeOf } from './system-code.ts';
+import { isTlsCode, systemCodeOf } from './system-code.ts';
 
 /** Replies with which Redis declines before it has done anything, for the moment. */
 const passing: Readonly<Record<string, string>> = {
@@ -52,16 +52,24 @@ export function isLostRedis(fault: unknown): boolean {
   );
 }
 
+/** Somebody has to mend something first: a password, a certificate. */
+export function isLastingRedis(fault: unknown): boolean {
+  if (fault instanceof ErrorReply) return Object.hasOwn(lasting, replyCode(fault));
+  return isTlsCode(systemCodeOf(fault));
+}
+
 export function describeRedisFault(fault: unknown): string {
   if (fault instanceof ErrorReply) {
-    const code = replyCode(fault);
-    return passing[code] ?? lasting[code] ?? 'it does not accept the command';
+    const word = replyCode(fault);
+    return passing[word] ?? lasting[word] ?? 'it does not accept the command';
   }
   if (fault instanceof ClientClosedError) return 'it is closed';
   if (fault instanceof ClientOfflineError || fault instanceof ConnectionTimeoutError) return 'no connection';
   if (fault instanceof SocketTimeoutError) return 'the connection fell silent';
   if (fault instanceof RootNodesUnavailableError) return 'no node of the cluster can be reached';
-  if (isLostRedis(fault)) return `the connection was lost (${systemCodeOf(fault) ?? 'closed'})`;
+  const code = systemCodeOf(fault);
+  if (isTlsCode(code)) return `its certificate is not trusted (${code})`;
+  if (isLostRedis(fault)) return `the connection was lost (${code ?? 'closed'})`;
   return 'no connection';
 }
 

@@ -16,9 +16,13 @@ const text = (value: string) => new TextEncoder().encode(value);
 const read = (value: Uint8Array | undefined) => new TextDecoder().decode(value);
 
 function start(path: string, job: string, count: number): ChildProcess {
-  return spawn(process.execPath, ['--conditions=valetkey-source', child, path, job, String(count)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  return spawn(
+    process.execPath,
+    ['--conditions=valetkey-source', child, `sqlite:${path}`, job, String(count)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
 }
 
 async function readLine(process: ChildProcess): Promise<unknown> {

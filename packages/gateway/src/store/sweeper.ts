@@ -49,7 +49,7 @@ export function startSweeper(options: SweeperOptions): () => Promise<void> {
   };
 }
 
-const repeat: RepeatingTimer = (work, intervalMs) => {
+export const repeat: RepeatingTimer = (work, intervalMs) => {
   const handle = setInterval(work, intervalMs);
   handle.unref();
   return () => clearInterval(handle);
