@@ -72,6 +72,10 @@ export const rooms: Readonly<Record<string, Room>> = {
     purpose: 'the upstream leg: sign-in, redeeming, renewing; the only place that knows MSAL',
     may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit'],
   },
+  'gateway/keys': {
+    purpose: 'where the key ring is kept, how a rotation is noticed, and the rotation itself',
+    may: [...domain, ...contracts, 'gateway/entra'],
+  },
   'gateway/session': {
     purpose: 'sessions, consents, sign-in transactions, revocation',
     may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit', 'gateway/entra'],
@@ -109,13 +113,18 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   'gateway/gateway.ts': {
     purpose: 'the composition root: opens every room once',
-    may: [...domain, ...services, ...edges, ...joints, 'gateway/routes.ts'],
+    may: [...domain, ...services, ...edges, ...joints, 'gateway/keys', 'gateway/routes.ts'],
   },
 
   local: {
     purpose: 'signs the person of this machine in for a stdio MCP server; the other place that knows MSAL',
     may: ['core/base', 'core/crypto', 'core/entra', 'core/graph'],
   },
+  'gateway/administration.ts': {
+    purpose: 'what an operator does to a store from the command line: sessions, consents, keys',
+    may: [...domain, ...services, 'gateway/keys'],
+  },
+
   emulator: { purpose: 'a local Entra ID; shares no code with the rest, so no misreading can hide', may: [] },
   cli: {
     purpose: 'the `valetkey` command: arguments in, the other packages out',
@@ -123,6 +132,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       ...domain,
       'gateway/http',
       'gateway/gateway.ts',
+      'gateway/administration.ts',
       'gateway/world.ts',
       'gateway/config',
       'gateway/store',

@@ -4,17 +4,27 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
-import type { KeyRing } from '@valetkey/core/crypto/key-ring';
+import type { KeyPurpose, KeyRing } from '@valetkey/core/crypto/key-ring';
 import { hashToken } from '@valetkey/core/crypto/token-hash';
 import { createPolicy } from '@valetkey/core/policy/decide';
 import { openAudit } from './audit/audit.ts';
 import type { Config } from './config/config.ts';
-import { createTokenVerifier, type TokenVerifier } from './enforce/verify-token.ts';
+import { createTokenVerifier, type TokenVerifier, type VerifiedToken } from './enforce/verify-token.ts';
 import { createEntra } from './entra/create-entra.ts';
 import { createClientIp } from './http/client-ip.ts';
 import { createRouter } from './http/dispatch.ts';
 import type { LimitName } from './http/exchange.ts';
 import { createRateLimiter, type RateLimitRule, type RateLimits } from './http/rate-limit.ts';
+import { startFollowingLeavers } from './sign-in/follow-leavers.ts';
+import { startLeaverCheck } from './sign-in/leaver-check.ts';
+import { startResealing } from './keys/background-resealing.ts';
+import { type LiveKeyRing, watchKeyRing } from './keys/live-key-ring.ts';
+import { openKeySource } from './keys/open-keys.ts';
+import { createOpenStreams } from './proxy/open-streams.ts';
+import { startRevocationFeed } from './session/revocation-feed.ts';
+import { rightsOf } from './session/revocations.ts';
+import type { Driver } from './store/driver.ts';
+import { type RepeatingTimer, repeat } from './store/sweeper.ts';
 import { createMcpEndpoint } from './mcp-endpoint.ts';
 import { createAuthorizationServer } from './oauth/authorization-server.ts';
 import { renderOAuthError } from './oauth/error-page.ts';
@@ -30,8 +40,7 @@ import { createSignInTransactions } from './session/sign-in-transactions.ts';
 import { callbackPath, type PendingSignIn } from './sign-in/sign-in-flow.ts';
 import { createSignIns } from './sign-in/sign-ins.ts';
 import { checkKeyRing } from './store/key-check.ts';
-import { openKeyRing } from './store/key-file.ts';
-import { openStore } from './store/open-store.ts';
+import { openDriver, openStore } from './store/open-store.ts';
 import type { World } from './world.ts';
 
 export interface Gateway {
@@ -53,6 +62,12 @@ export class StartFault extends Error {
 }
 
 export interface GatewayOptions {
+  /** Drives everything that is done now and then; default: `setInterval`. */
+  readonly timer?: RepeatingTimer;
+  /** Milliseconds of a clock that nobody sets; default: `performance.now()`. */
+  readonly monotonicMs?: () => number;
+  /** Put around the driver of the store: a test counts or breaks what goes through. */
+  readonly wrapDriver?: (driver: Driver) => Driver;
   /** How documents that clients name are fetched; default: the guarded fetch of `oauth/guarded-fetch.ts`. */
   readonly fetchFromStranger?: FetchFromStranger;
 }
@@ -69,118 +84,190 @@ export async function createGateway(
   options: GatewayOptions = {},
 ): Promise<Gateway> {
   const { clock, random, log } = world;
-  const keyRing = await openKeys(config, world);
-  const store = await openStore({ config: config.store, keyRing, random, clock, log });
-  const keyCheck = await checkKeyRing(store);
-  if (!keyCheck.ok) throw new StartFault(keyCheck.error.problem, keyCheck.error.remedy);
+  const { timer = repeat, monotonicMs = () => performance.now(), wrapDriver = (driver) => driver } = options;
+  const closers: (() => void | Promise<void>)[] = [];
+  const close = async () => {
+    for (const each of closers.toReversed()) await each();
+  };
+  try {
+    return await open();
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
 
-  const audit = openAudit(config.audit, world);
-  const limiter = createRateLimiter(config.limits, clock);
-  const clientLimiter = createRateLimiter(clientLimits(config.limits), clock);
-  // Hashed: a client id that a stranger makes up can be as long as a request.
-  const checkClientLimit = (name: LimitName, clientId: string) =>
-    clientLimiter.check(name, hashToken(clientId));
+  async function open(): Promise<Gateway> {
+    const keyRing = await openKeys(config, world, timer, closers);
+    const driver = wrapDriver(await openDriver(config.store, clock, log));
+    const store = await openStore({ config: config.store, driver, keyRing, random, clock, log, timer });
+    closers.push(() => store.close());
+    const keyCheck = await checkKeyRing(store);
+    if (!keyCheck.ok) throw new StartFault(keyCheck.error.problem, keyCheck.error.remedy);
+    closers.push(startResealing({ driver, store, keyRing, random, timer, log }));
 
-  const sessions = await createSessions({
-    store,
-    clock,
-    accessTokenSeconds: config.lifetimes.accessTokenSeconds,
-  });
-  const entra = createEntra({
-    config: config.entra,
-    callbackUrl: `${config.publicUrl}${callbackPath}`,
-    store,
-    world,
-  });
-  const verifier = createTokenVerifier({
-    issuer: config.publicUrl,
-    keyRing,
-    clock,
-    isRevoked: sessions.isRevoked,
-  });
-  const cookieKeys = cookieKeysOf(keyRing);
+    const audit = openAudit(config.audit, world);
+    closers.push(() => audit.close());
+    const limiter = createRateLimiter(config.limits, clock);
+    const clientLimiter = createRateLimiter(clientLimits(config.limits), clock);
+    // Hashed: a client id that a stranger makes up can be as long as a request.
+    const checkClientLimit = (name: LimitName, clientId: string) =>
+      clientLimiter.check(name, hashToken(clientId));
 
-  const authorizationServer = createAuthorizationServer({
-    config,
-    keyRing,
-    store,
-    world,
-    audit,
-    cookieKeys: cookieKeys.map((key) => Buffer.from(key).toString('base64')),
-    resources: createResources(config.backends),
-    signIns: createSignIns({ sessions, entra, clock }),
-    fetchFromStranger: options.fetchFromStranger ?? (await defaultFetch(config)),
-    renderError: renderOAuthError,
-    readAccessToken: createTokenReader(verifier, config),
-    checkClientLimit,
-  });
-
-  const policies = new Map(config.backends.map((backend) => [backend.name, createPolicy(backend.rules)]));
-  const identity = createIdentitySigner({ issuer: config.publicUrl, signingJwk: keyRing.signingJwk, clock });
-  const proxies = config.backends.map((backend) => createBackendProxy({ backend, identity, log }));
-  const endpoints = new Map(
-    config.backends.map((backend, index) => {
-      const policy = required(policies.get(backend.name));
-      const proxy = required(proxies[index]);
-      return [
-        backend.name,
-        createMcpEndpoint({ backend, verifier, policy, proxy, audit, limits: config.limits, clock, log }),
-      ];
-    }),
-  );
-
-  const flow = {
-    config,
-    entra,
-    sessions,
-    policies,
-    checkClientLimit,
-    store,
-    audit,
-    clock,
-    random,
-    log,
-    interactions: authorizationServer.interactions,
-    consents: createConsents({ store, clock, lifetimes: config.lifetimes }),
-    browsers: createBrowsers({ store, clock, random }),
-    transactions: createSignInTransactions<PendingSignIn>({
+    const sessions = await createSessions({
       store,
       clock,
       random,
-      lifetimeSeconds: config.lifetimes.signInSeconds,
-    }),
-    formKey: keyRing.current('form').key.export(),
-  };
-
-  const isReady = async () =>
-    store.ping().then(
-      () => true,
-      () => false,
-    );
-  const routes = createRoutes({ config, authorizationServer, flow, endpoints, isReady });
-  return {
-    listener: createRouter(routes, {
-      publicUrl: config.publicUrl,
-      clientIp: createClientIp(config.trustedProxies),
-      limiter,
-      hostAliases: config.allowedHosts,
-      allowedOrigins: config.allowedOrigins,
+      accessTokenSeconds: config.lifetimes.accessTokenSeconds,
+      sessionSeconds: config.lifetimes.sessionSeconds,
+    });
+    const feed = startRevocationFeed({
+      reload: sessions.reload,
+      timer,
+      monotonicMs,
+      outageSeconds: config.lifetimes.storeOutageSeconds,
       log,
+    });
+    closers.push(() => feed.close());
+    const streams = createOpenStreams(clock);
+    sessions.onMark(({ sessionId, rights }) => void streams.cutSession(sessionId, rights));
+    if (config.streams.cutAtExpiry) closers.push(timer(() => void streams.cutExpired(), 1000));
+    const entra = createEntra({
+      config: config.entra,
+      callbackUrl: `${config.publicUrl}${callbackPath}`,
+      store,
+      world,
+    });
+    const verifier = createTokenVerifier({
+      issuer: config.publicUrl,
+      keyRing,
+      clock,
+      isRevoked: sessions.isRevoked,
+      isOutdated: sessions.isOutdated,
+    });
+    closers.push(() => entra.close());
+    const signIns = createSignIns({ sessions, entra, clock, random, audit });
+    const leaverCheck = startLeaverCheck({
+      recheck: signIns.recheck,
+      streaming: streams.sessionIds,
+      checkSeconds: config.leaver.checkSeconds,
+      clock,
+      timer,
+      log,
+    });
+    closers.push(() => leaverCheck.close());
+    if (config.leaver.graph && config.leaver.checkSeconds > 0) {
+      closers.push(startFollowingLeavers({ config, world, store, sessions, signIns, audit, timer }));
+    }
+    /** After a check, since the check may be what found out. */
+    const recheck = ({ principal, issuedAtSeconds }: VerifiedToken) =>
+      leaverCheck
+        .check(principal.sessionId, issuedAtSeconds)
+        ?.then((goesOn) => goesOn && !sessions.isOutdated(principal.sessionId, () => rightsOf(principal)));
+
+    const authorizationServer = createAuthorizationServer({
+      config,
+      keyRing,
+      store,
+      world,
+      audit,
+      cookieKeys: () => keysOf(keyRing, 'cookie').map((key) => Buffer.from(key).toString('base64')),
+      resources: createResources(config.backends),
+      signIns,
+      fetchFromStranger: options.fetchFromStranger ?? (await defaultFetch(config)),
+      renderError: renderOAuthError,
+      readAccessToken: createTokenReader(verifier, config),
+      checkClientLimit,
+    });
+
+    const policies = new Map(config.backends.map((backend) => [backend.name, createPolicy(backend.rules)]));
+    const identity = createIdentitySigner({
+      issuer: config.publicUrl,
+      signingJwk: () => keyRing.signingJwk,
+      clock,
+    });
+    const proxies = config.backends.map((backend) => createBackendProxy({ backend, identity, log }));
+    for (const proxy of proxies) closers.push(() => proxy.close());
+    const endpoints = new Map(
+      config.backends.map((backend, index) => {
+        const policy = required(policies.get(backend.name));
+        const proxy = required(proxies[index]);
+        return [
+          backend.name,
+          createMcpEndpoint({
+            backend,
+            verifier,
+            policy,
+            proxy,
+            audit,
+            limits: config.limits,
+            clock,
+            log,
+            streams,
+            isBlind: feed.isBlind,
+            recheck,
+          }),
+        ];
+      }),
+    );
+
+    const flow = {
+      config,
+      entra,
+      sessions,
+      policies,
+      checkClientLimit,
+      store,
+      audit,
+      clock,
       random,
-    }),
-    async close() {
-      await Promise.all(proxies.map((proxy) => proxy.close()));
-      await entra.close();
-      await audit.close();
-      await store.close();
-    },
-  };
+      log,
+      interactions: authorizationServer.interactions,
+      consents: createConsents({ store, clock, lifetimes: config.lifetimes }),
+      browsers: createBrowsers({ store, clock, random }),
+      transactions: createSignInTransactions<PendingSignIn>({
+        store,
+        clock,
+        random,
+        lifetimeSeconds: config.lifetimes.signInSeconds,
+      }),
+      formKeys: () => keysOf(keyRing, 'form'),
+    };
+
+    const isReady = async () =>
+      store.ping().then(
+        () => true,
+        () => false,
+      );
+    const routes = createRoutes({ config, authorizationServer, flow, endpoints, isReady });
+    return {
+      listener: createRouter(routes, {
+        publicUrl: config.publicUrl,
+        clientIp: createClientIp(config.trustedProxies),
+        limiter,
+        hostAliases: config.allowedHosts,
+        allowedOrigins: config.allowedOrigins,
+        log,
+        random,
+      }),
+      close,
+    };
+  }
 }
 
-async function openKeys(config: Config, { random, clock }: World): Promise<KeyRing> {
-  const keys = await openKeyRing(config.keys.file, random, clock);
+/** The ring of the configuration, watched from now on. */
+async function openKeys(
+  config: Config,
+  world: World,
+  timer: RepeatingTimer,
+  closers: (() => void | Promise<void>)[],
+): Promise<LiveKeyRing> {
+  const source = openKeySource(config, world);
+  closers.push(() => source.close());
+  const keys = await source.load();
   if (!keys.ok) throw new StartFault(keys.error.problem, keys.error.remedy);
-  return keys.value;
+  const live = await watchKeyRing({ source, ring: keys.value.ring, timer, log: world.log });
+  closers.push(() => live.close());
+  return live;
 }
 
 /**
@@ -198,12 +285,12 @@ function clientLimits(limits: RateLimits): RateLimits {
   };
 }
 
-/** Newest first: oidc-provider signs with the first key and accepts all. */
-function cookieKeysOf(keyRing: KeyRing): Uint8Array[] {
-  const current = keyRing.current('cookie');
+/** The key in use first; the others only verify. */
+function keysOf(keyRing: KeyRing, purpose: KeyPurpose): Uint8Array[] {
+  const current = keyRing.current(purpose);
   const older = keyRing.kids
     .filter((kid) => kid !== current.kid)
-    .map((kid) => required(keyRing.find('cookie', kid)));
+    .map((kid) => required(keyRing.find(purpose, kid)));
   return [current, ...older].map(({ key }) => key.export());
 }
 

@@ -3,6 +3,7 @@
  * not know each other.
  */
 import type { Clock } from '@valetkey/core/base/clock';
+import type { Result } from '@valetkey/core/base/result';
 import type { Era } from '@valetkey/core/mcp/era';
 import { filterListResult } from '@valetkey/core/mcp/list-result';
 import type { Operation } from '@valetkey/core/mcp/operation';
@@ -14,12 +15,21 @@ import type { BackendConfig, Limits } from './config/config.ts';
 import { type Asked, readAsked } from './enforce/asked.ts';
 import { authenticate } from './enforce/authenticate.ts';
 import { resourceMetadataUrl } from './enforce/challenge.ts';
-import { answerRefusal, type ChallengeContext, type Judged, type Refusal } from './enforce/refusal.ts';
-import type { TokenVerifier } from './enforce/verify-token.ts';
+import {
+  answerRefusal,
+  type ChallengeContext,
+  type Judged,
+  type Refusal,
+  type Stop,
+  stop,
+} from './enforce/refusal.ts';
+import type { TokenVerifier, VerifiedToken } from './enforce/verify-token.ts';
 import type { Exchange, Handler } from './http/exchange.ts';
 import { sendJson } from './http/respond.ts';
 import type { BackendProxy, Forwarded } from './proxy/forward.ts';
+import { createOpenStreams, type CutReason, type OpenStreams } from './proxy/open-streams.ts';
 import type { RewriteMessage } from './proxy/response-filter.ts';
+import { rightsOf } from './session/revocations.ts';
 
 export interface McpEndpointOptions {
   readonly backend: BackendConfig;
@@ -30,6 +40,15 @@ export interface McpEndpointOptions {
   readonly limits: Pick<Limits, 'mcpBodyBytes' | 'requestTimeoutMs'>;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Answers that can be cut; default: nobody cuts them. */
+  readonly streams?: OpenStreams;
+  /** Whether revocations may be unknown here, since the store has been away for too long. Default: never. */
+  readonly isBlind?: () => boolean;
+  /**
+   * Whether the person is still who they were, where that has not been asked for a while; undefined: it is known.
+   * Resolves to false when the session has ended, or the token says what is no longer so.
+   */
+  readonly recheck?: (token: VerifiedToken) => Promise<boolean> | undefined;
 }
 
 /**
@@ -38,6 +57,7 @@ export interface McpEndpointOptions {
  */
 export function createMcpEndpoint(options: McpEndpointOptions): Handler {
   const { backend, verifier, policy, proxy, audit, limits, clock, log } = options;
+  const { streams = createOpenStreams(clock), isBlind = () => false, recheck = () => undefined } = options;
   const context = challengeContext(backend);
   const hasToolRules = Object.keys(backend.rules.tools).length > 0;
 
@@ -49,12 +69,12 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       audit.record({ ...event, ...about });
     };
 
-    const caller = await authenticate(exchange, verifier, backend.resource);
+    const caller = await admit(exchange);
     if (!caller.ok) {
       const httpStatus = refuse(exchange, caller.error.refusal);
       return record({ event: 'access.denied', outcome: 'denied', reason: caller.error.reason, httpStatus });
     }
-    const principal = caller.value;
+    const { principal } = caller.value;
     const who = auditedCaller(principal);
 
     const asked = await readAsked(exchange, limits);
@@ -76,15 +96,24 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     }
 
     const isFiltered = hasToolRules && mayListTools(exchange, asked.value);
-    const forwarded = await proxy.forward(exchange, {
-      principal,
-      body: bytes,
-      era,
-      ...(isFiltered ? { rewriteMessage: hideTools(policy, principal, era) } : {}),
-    });
-    const end = forwarded.ok
-      ? await endOf(forwarded.value, isLongLived(exchange, asked.value))
+    const watched = watchStream(exchange, caller.value);
+    const forwarded = await closingOnFault(
+      watched,
+      proxy.forward(exchange, {
+        principal,
+        body: bytes,
+        era,
+        ...(isFiltered ? { rewriteMessage: hideTools(policy, principal, era) } : {}),
+      }),
+    );
+    const isRecordedNow = isLongLived(exchange, asked.value);
+    if (forwarded.ok) void forwarded.value.ended.then(watched.close);
+    else watched.close();
+    const ended = forwarded.ok
+      ? await endOf(forwarded.value, isRecordedNow)
       : ({ outcome: 'error', reason: forwarded.error } as const);
+    const cut = watched.cutReason();
+    const end = cut === undefined ? ended : ({ ...ended, outcome: 'denied', reason: cut } as const);
     const id = operations.find((operation) => operation.id !== undefined)?.id;
     const refused =
       forwarded.ok || forwarded.error === 'client_gone'
@@ -94,7 +123,35 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       record({ event: 'mcp.call', ...end, ...refused, ...who, ...auditedOperation(operation) });
     }
     log.debug({ requestId: exchange.id, backend: backend.name, ...end }, 'mcp request');
+    if (!forwarded.ok || !isRecordedNow || cut !== undefined) return;
+    await forwarded.value.ended;
+    const reason = watched.cutReason();
+    if (reason !== undefined) record({ event: 'access.denied', outcome: 'denied', reason, ...who });
   };
+
+  /** Who is calling, and whether that is still so. */
+  async function admit(exchange: Exchange): Promise<Result<VerifiedToken, Stop>> {
+    const caller = await authenticate(exchange, verifier, backend.resource);
+    if (!caller.ok) return caller;
+    if (isBlind()) return stop({ kind: 'store_unavailable' });
+    const rechecked = recheck(caller.value);
+    if (rechecked === undefined || (await rechecked)) return caller;
+    return stop({ kind: 'bad_token' }, 'no_longer_so');
+  }
+
+  function watchStream(exchange: Exchange, { principal, expiresAtSeconds }: VerifiedToken) {
+    let reason: CutReason | undefined;
+    const close = streams.open({
+      sessionId: principal.sessionId,
+      rights: () => rightsOf(principal),
+      expiresAtSeconds,
+      cut(why) {
+        reason = why;
+        exchange.res.destroy();
+      },
+    });
+    return { close, cutReason: () => reason };
+  }
 
   /** @returns the status that was sent. */
   function refuse(exchange: Exchange, refusal: Refusal): number {
@@ -103,6 +160,15 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     for (const [name, value] of Object.entries(headers)) exchange.res.setHeader(name, value);
     sendJson(exchange, status, body);
     return status;
+  }
+}
+
+async function closingOnFault<Value>(watched: { close(): void }, work: Promise<Value>): Promise<Value> {
+  try {
+    return await work;
+  } catch (fault) {
+    watched.close();
+    throw fault;
   }
 }
 

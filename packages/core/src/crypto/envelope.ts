@@ -90,6 +90,11 @@ export function openBytes(
   }
 }
 
+/** Id of the key that an envelope was sealed with; undefined for what is no envelope of this version. */
+export function findEnvelopeKid(sealed: Uint8Array): string | undefined {
+  return takeApart(sealed)?.kid;
+}
+
 interface Parts {
   readonly kid: string;
   readonly header: Uint8Array;

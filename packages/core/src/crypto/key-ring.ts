@@ -25,8 +25,17 @@ export interface KeyRingFile {
   readonly version: 1;
   /** Id of the key that seals; the others only open. */
   readonly current: string;
+  /** When `current` became current: what the key before it sealed may be in use for a while after. */
+  readonly currentSinceSeconds?: number;
   readonly keys: readonly KeyRingEntry[];
-  readonly signing: { readonly kid: string; readonly jwk: EcPrivateJwk };
+  readonly signing: SigningEntry;
+  /** Published with it: the key that signs next, and those that signed before. */
+  readonly otherSigning?: readonly SigningEntry[];
+}
+
+export interface SigningEntry {
+  readonly kid: string;
+  readonly jwk: EcPrivateJwk;
 }
 
 export interface KeyRingEntry {
@@ -54,6 +63,8 @@ export interface KeyRing {
   /** Ids of all sealing keys, oldest first. */
   readonly kids: readonly string[];
   readonly signingJwk: SigningJwk;
+  /** The public halves of all signing keys, the one that signs first (RFC 7517 §5). */
+  readonly publicJwks: readonly Omit<SigningJwk, 'd'>[];
   toString(): string;
 }
 
@@ -104,6 +115,43 @@ export function withCurrent(file: KeyRingFile, kid: string): Result<KeyRingFile,
 }
 
 /**
+ * First step of a rotation: a new sealing key and a new signing key join the ring, and neither is used yet.
+ * Every replica must know them before one of them uses them.
+ */
+export function stageKeys(
+  file: KeyRingFile,
+  random: RandomBytes,
+  nowSeconds: number,
+  generateSigningKey: GenerateSigningKey = generateP256,
+): KeyRingFile {
+  const jwk = generateSigningKey();
+  const otherSigning = [...(file.otherSigning ?? []), { kid: thumbprint(jwk), jwk }];
+  return { ...addKey(file, random, nowSeconds, { makeCurrent: false }), otherSigning };
+}
+
+/** Second step: the keys that joined last are used from now on, and those before them only open and verify. */
+export function useStagedKeys(file: KeyRingFile, nowSeconds: number): KeyRingFile {
+  const newest = file.keys.at(-1);
+  const signing = file.otherSigning?.at(-1);
+  if (newest === undefined || newest.kid === file.current) return file;
+  return {
+    ...file,
+    current: newest.kid,
+    currentSinceSeconds: nowSeconds,
+    ...(signing === undefined
+      ? {}
+      : { signing, otherSigning: [file.signing, ...(file.otherSigning ?? []).slice(0, -1)] }),
+  };
+}
+
+/** Last step: these keys leave, and with them every signing key that signs no more. Never the current key. */
+export function removeKeys(file: KeyRingFile, kids: ReadonlySet<string>): KeyRingFile {
+  const keys = file.keys.filter(({ kid }) => kid === file.current || !kids.has(kid));
+  const { otherSigning: _retired, ...rest } = file;
+  return { ...rest, keys };
+}
+
+/**
  * Reads a ring from JSON and derives its keys: HKDF-SHA256 per purpose (RFC 5869), all of them here and once, so
  * that no request pays for it.
  *
@@ -120,7 +168,16 @@ export function parseKeyRing(json: unknown): Result<KeyRing, string> {
   if (typeof current !== 'string' || !keys.value.some((key) => key.kid === current)) {
     return err('key ring: `current` must be the `kid` of one of `keys`');
   }
-  return ok(openRing(keys.value, current, signing.value));
+  const others: SigningJwk[] = [];
+  const listed = json['otherSigning'] ?? [];
+  if (!Array.isArray(listed) || listed.length > maxKeys)
+    return err('key ring: `otherSigning` must be a list');
+  for (const item of listed) {
+    const other = parseSigning(item);
+    if (!other.ok) return other;
+    others.push(other.value);
+  }
+  return ok(openRing(keys.value, current, [signing.value, ...others]));
 }
 
 interface ParsedEntry {
@@ -188,7 +245,12 @@ function parseEcPrivateJwk(jwk: Record<string, unknown>): EcPrivateJwk | undefin
     : undefined;
 }
 
-function openRing(entries: readonly ParsedEntry[], current: string, signingJwk: SigningJwk): KeyRing {
+function openRing(
+  entries: readonly ParsedEntry[],
+  current: string,
+  signingJwks: readonly [SigningJwk, ...SigningJwk[]],
+): KeyRing {
+  const [signingJwk] = signingJwks;
   const derived = new Map(purposes.map((purpose) => [purpose, deriveAll(entries, purpose)]));
   const find = (purpose: KeyPurpose, kid: string): SealingKey | undefined => derived.get(purpose)?.get(kid);
   const kids = entries.toSorted((a, b) => a.createdAtSeconds - b.createdAtSeconds).map(({ kid }) => kid);
@@ -201,6 +263,7 @@ function openRing(entries: readonly ParsedEntry[], current: string, signingJwk: 
     },
     kids,
     signingJwk,
+    publicJwks: signingJwks.map(({ d: _private, ...publicJwk }) => publicJwk),
     toJSON: () => ({ current, kids }),
     toString: () => `[key ring ${current}]`,
   };

@@ -13,6 +13,7 @@ import { clouds, defaults } from './defaults.ts';
 import { describePath } from './fault.ts';
 import { type Resolved, resolvePath, type Surroundings } from './references.ts';
 import type { BackendFile, ConfigFile, RequirementFile } from './schema.ts';
+import { buildKeys } from './sessions.ts';
 import { buildStore } from './store.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
@@ -27,9 +28,11 @@ export function buildConfig(file: ConfigFile, resolved: Resolved, surroundings: 
     allowedOrigins: file.allowedOrigins,
     entra: buildEntra(file.entra, resolved, surroundings),
     store: buildStore(file.store, resolved, surroundings),
-    keys: { file: at(file.keys.file) },
+    keys: buildKeys(file.keys, resolved, surroundings),
     clients: buildClients(file.clients, resolved, at),
     lifetimes: file.lifetimes,
+    streams: file.streams,
+    leaver: file.leaver,
     limits: file.limits,
     audit: {
       stdout: file.audit.stdout,

@@ -17,9 +17,14 @@ export interface Config {
   readonly allowedOrigins: 'any' | readonly string[];
   readonly entra: EntraConfig;
   readonly store: StoreConfig;
-  readonly keys: { readonly file: string };
+  readonly keys: KeysConfig;
   readonly clients: ClientsConfig;
   readonly lifetimes: Lifetimes;
+  readonly streams: {
+    /** Cut an event stream when the access token it was opened with expires. */
+    readonly cutAtExpiry: boolean;
+  };
+  readonly leaver: LeaverConfig;
   readonly limits: Limits;
   readonly audit: { readonly stdout: boolean; readonly file?: string };
   readonly backends: readonly BackendConfig[];
@@ -119,10 +124,39 @@ export interface PreRegisteredClient {
   readonly secret?: Secret;
 }
 
+/** Where the key ring is kept. */
+export type KeysConfig =
+  | { readonly kind: 'file'; readonly file: string }
+  | { readonly kind: 'environment'; readonly variable: string; readonly json: Secret }
+  | {
+      readonly kind: 'keyVault';
+      readonly file: string;
+      /** `https://VAULT/keys/NAME`, with a version or without. */
+      readonly keyUrl: string;
+      /** Client id of a managed identity; undefined: the credential of `entra`. */
+      readonly managedIdentity?: string;
+    };
+
+export interface LeaverConfig {
+  /** How soon a person whom Entra lets in no more loses access; 0: at the next refresh only. */
+  readonly checkSeconds: number;
+  /** Follow Microsoft Graph `users/delta` too. */
+  readonly graph: boolean;
+}
+
 /** All in seconds. */
 export interface Lifetimes {
   readonly accessTokenSeconds: number;
+  /** Sliding: from the last refresh. */
   readonly refreshTokenSeconds: number;
+  /** Absolute: from the sign-in. */
+  readonly sessionSeconds: number;
+  /** How long the same refresh, sent again, gets the same answer; 0: not at all. */
+  readonly refreshReplaySeconds: number;
+  /** From the last token of a dynamically registered client; 0: kept. */
+  readonly registrationSeconds: number;
+  /** How long tokens are honoured while the store cannot be asked about revocations. */
+  readonly storeOutageSeconds: number;
   readonly authorizationCodeSeconds: number;
   /** From `/authorize` to the end of the callback. */
   readonly signInSeconds: number;

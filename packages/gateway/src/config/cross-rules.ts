@@ -4,6 +4,7 @@ import { findLikelyWord } from './did-you-mean.ts';
 import { type ConfigFault, describePath } from './fault.ts';
 import type { Resolved, Sections } from './references.ts';
 import type { BackendFile, RequirementFile } from './schema.ts';
+import { checkKeys } from './sessions.ts';
 import { checkStore } from './store.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
@@ -19,6 +20,7 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
     ...backends.flatMap(([name]) => checkHeaderValue(name, resolved)),
     ...checkCertificate(resolved),
     ...checkStore(sections.store, resolved),
+    ...checkKeys(sections.keys, resolved),
   ];
 }
 
@@ -39,14 +41,29 @@ function checkLoopback({ publicUrl, clients }: Sections): ConfigFault[] {
 }
 
 function checkLifetimes({ lifetimes }: Sections): ConfigFault[] {
-  if (lifetimes === undefined || lifetimes.refreshTokenSeconds >= lifetimes.accessTokenSeconds) return [];
+  if (lifetimes === undefined) return [];
+  const { accessTokenSeconds, refreshTokenSeconds, sessionSeconds } = lifetimes;
+  const isSessionShort = sessionSeconds < refreshTokenSeconds;
   return [
-    {
-      path: 'lifetimes.refreshTokenSeconds',
-      problem: 'is shorter than lifetimes.accessTokenSeconds, so no token could ever be refreshed',
-      remedy: `Write at least ${lifetimes.accessTokenSeconds}`,
-    },
+    ...(refreshTokenSeconds < accessTokenSeconds ? [refreshIsShort(accessTokenSeconds)] : []),
+    ...(isSessionShort ? [sessionIsShort(refreshTokenSeconds)] : []),
   ];
+}
+
+function refreshIsShort(accessTokenSeconds: number): ConfigFault {
+  return {
+    path: 'lifetimes.refreshTokenSeconds',
+    problem: 'is shorter than lifetimes.accessTokenSeconds, so no token could ever be refreshed',
+    remedy: `Write at least ${accessTokenSeconds}`,
+  };
+}
+
+function sessionIsShort(refreshTokenSeconds: number): ConfigFault {
+  return {
+    path: 'lifetimes.sessionSeconds',
+    problem: 'is shorter than lifetimes.refreshTokenSeconds, which would promise more than it gives',
+    remedy: `Write at least ${refreshTokenSeconds}, or a shorter lifetimes.refreshTokenSeconds`,
+  };
 }
 
 function checkPreRegistered({ clients }: Sections): ConfigFault[] {

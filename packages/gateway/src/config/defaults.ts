@@ -15,6 +15,16 @@ export const defaults = {
   accessTokenSeconds: hour,
   /** From the last use: who comes back within a month does not sign in again. */
   refreshTokenSeconds: 30 * day,
+  /** From the sign-in: twice a year a person shows that it is still them. */
+  sessionSeconds: 180 * day,
+  /** A client that lost the answer tries again within seconds; a thief comes later. */
+  refreshReplaySeconds: 30,
+  /** A registration costs a hundred bytes; one that is gone costs a person's afternoon (A31). */
+  registrationSeconds: 0,
+  /** Long enough for a failover of the store, short enough for a revocation to matter. */
+  storeOutageSeconds: 5 * minute,
+  /** How long a leaver may still be inside. */
+  checkSeconds: 5 * minute,
   /** A client redeems at once; RFC 6749 §4.1.2 allows ten minutes. */
   authorizationCodeSeconds: minute,
   /** Time for a password, a second factor and a consent page. */
@@ -39,6 +49,11 @@ export const defaults = {
 export const bounds = {
   accessTokenSeconds: { min: minute, max: day },
   refreshTokenSeconds: { min: 5 * minute, max: 365 * day },
+  sessionSeconds: { min: 5 * minute, max: 365 * day },
+  refreshReplaySeconds: { min: 0, max: 5 * minute },
+  registrationSeconds: { min: 0, max: 3650 * day },
+  storeOutageSeconds: { min: 0, max: day },
+  checkSeconds: { min: 0, max: day },
   authorizationCodeSeconds: { min: 10, max: 10 * minute },
   signInSeconds: { min: minute, max: 10 * minute },
   consentSeconds: { min: minute, max: 365 * day },

@@ -44,7 +44,7 @@ export function resolvePath(path: string, { baseDirectory }: Surroundings): stri
 }
 
 function listReferences(sections: Sections): Reference[] {
-  const { entra, clients, store, backends = {} } = sections;
+  const { entra, clients, store, keys, backends = {} } = sections;
   const storeParts = typeof store === 'object' ? store : undefined;
   const listed: (readonly [readonly PropertyKey[], string | undefined])[] = [
     [['entra', 'credential', 'secret'], entra?.credential.secret],
@@ -62,6 +62,7 @@ function listReferences(sections: Sections): Reference[] {
     [['store', 'password'], storeParts?.password],
     [['store', 'sentinelPassword'], storeParts?.sentinelPassword],
     [['store', 'caFile'], asFile(storeParts?.caFile)],
+    [['keys', 'environment'], keys?.environment],
     [['clients', 'metadataDocuments', 'caFile'], asFile(clients?.metadataDocuments.caFile)],
     ...(clients?.preRegistered ?? []).map(
       ({ secret }, index) => [['clients', 'preRegistered', index, 'secret'], secret] as const,

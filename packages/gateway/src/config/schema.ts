@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { bounds, defaults } from './defaults.ts';
 import type { Complaint } from './fault.ts';
+import { keysSchema, leaverSchema, lifetimesSchema, streamsSchema } from './sessions.ts';
 import { checkBackendPath, checkOrigin, checkRedirectUri, checkUpstream } from './url-rules.ts';
 import {
   checkBackendName,
@@ -141,19 +142,6 @@ const clients = z.strictObject({
     .default([]),
 });
 
-const lifetimes = z.strictObject({
-  accessTokenSeconds: whole(bounds.accessTokenSeconds).default(defaults.accessTokenSeconds),
-  refreshTokenSeconds: whole(bounds.refreshTokenSeconds).default(defaults.refreshTokenSeconds),
-  authorizationCodeSeconds: whole(bounds.authorizationCodeSeconds).default(defaults.authorizationCodeSeconds),
-  signInSeconds: whole(bounds.signInSeconds)
-    .default(defaults.signInSeconds)
-    .describe('From /authorize to the callback.'),
-  consentSeconds: whole(bounds.consentSeconds).default(defaults.consentSeconds),
-  denialSeconds: whole(bounds.denialSeconds)
-    .default(defaults.denialSeconds)
-    .describe('How long a Deny is remembered.'),
-});
-
 const limits = z.strictObject({
   register: rateLimit(defaults.register),
   authorize: rateLimit(defaults.authorize),
@@ -247,14 +235,15 @@ export const configSchema = z.strictObject({
         'redis+sentinel://host:26379,host:26379/name, redis+cluster://host:6379,host:6379, ' +
         'postgres://user@host:5432/database; or env:NAME or file:./path that holds such an address.',
     ),
-  keys: z
-    .strictObject({ file: path.default(defaults.keyFile) })
+  keys: keysSchema
     .describe(
-      'The key ring that seals the store and signs tokens. Made at the first start; keep it with mode 600.',
+      'The key ring that seals the store and signs tokens: a file, a variable, or a file wrapped by Key Vault.',
     )
     .prefault({}),
   clients: clients.prefault({}),
-  lifetimes: lifetimes.prefault({}),
+  lifetimes: lifetimesSchema.prefault({}),
+  streams: streamsSchema.prefault({}),
+  leaver: leaverSchema.prefault({}).describe('What happens when a person leaves, or loses a role.'),
   limits: limits.prefault({}),
   audit: z
     .strictObject({

@@ -1,9 +1,8 @@
 import { err, ok, type Result } from '@valetkey/core/base/result';
-import type { Principal } from '@valetkey/core/policy/principal';
 import type { Exchange } from '../http/exchange.ts';
 import { parseBearer } from './bearer.ts';
 import { type Stop, stop } from './refusal.ts';
-import type { TokenVerifier } from './verify-token.ts';
+import type { TokenVerifier, VerifiedToken } from './verify-token.ts';
 
 /**
  * Who is calling. Before anything else of the request is looked at, so that a caller without a token learns
@@ -15,7 +14,7 @@ export async function authenticate(
   { req }: Exchange,
   verifier: TokenVerifier,
   resource: string,
-): Promise<Result<Principal, Stop>> {
+): Promise<Result<VerifiedToken, Stop>> {
   // `headers.authorization` would silently be the first of two.
   const sent = req.headersDistinct['authorization'] ?? [];
   const bearer = parseBearer(sent.length > 1 ? sent : sent[0]);
@@ -25,5 +24,5 @@ export async function authenticate(
       : stop({ kind: 'bad_token' }, bearer.error);
   }
   const token = await verifier.verify(bearer.value, resource);
-  return token.ok ? ok(token.value.principal) : err({ refusal: { kind: 'bad_token' }, reason: token.error });
+  return token.ok ? ok(token.value) : err({ refusal: { kind: 'bad_token' }, reason: token.error });
 }

@@ -30,6 +30,8 @@ export type Refusal =
   | { readonly kind: 'bad_token' }
   /** At least one of the messages is denied, so none of them goes on. */
   | { readonly kind: 'denied'; readonly judged: readonly Judged[]; readonly isBatch: boolean }
+  /** Too long without the store: a session may have been revoked without our knowing. */
+  | { readonly kind: 'store_unavailable' }
   | { readonly kind: 'wrong_method' }
   | { readonly kind: 'wrong_media_type' }
   | { readonly kind: 'body_too_large' }
@@ -82,6 +84,11 @@ export function answerRefusal(refusal: Refusal, context: ChallengeContext): Refu
     }
     case 'denied':
       return answerDenial(refusal.judged, refusal.isBatch, context);
+    case 'store_unavailable':
+      return {
+        ...plain(503, 'The gateway cannot reach its data at the moment; try again in a few seconds'),
+        headers: { 'Retry-After': '5' },
+      };
     case 'wrong_method':
       return { ...plain(405, 'Method not allowed'), headers: { Allow: mcpMethods.join(', ') } };
     case 'wrong_media_type':

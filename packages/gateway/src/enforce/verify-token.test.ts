@@ -47,6 +47,7 @@ test('a good token gives its principal', async () => {
         sessionId: 'session-1',
       },
       tokenId: 'token-1',
+      issuedAtSeconds: nowSeconds,
       expiresAtSeconds: nowSeconds + 3600,
     }),
   );

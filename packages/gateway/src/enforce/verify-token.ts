@@ -6,15 +6,24 @@ import { hashToken } from '@valetkey/core/crypto/token-hash';
 import type { Principal } from '@valetkey/core/policy/principal';
 import { type CompactJWEHeaderParameters, errors, jwtDecrypt } from 'jose';
 import type { AccessTokenClaims } from '../session/access-token.ts';
+import { rightsOf } from '../session/revocations.ts';
 import { parseAccessTokenClaims } from './access-token-claims.ts';
 
 /** Why a token is not accepted. For audit only: on the wire they are all the same `invalid_token` (A49). */
-export type TokenFault = 'malformed' | 'forged' | 'expired' | 'wrong_audience' | 'wrong_issuer' | 'revoked';
+export type TokenFault =
+  | 'malformed'
+  | 'forged'
+  | 'expired'
+  | 'wrong_audience'
+  | 'wrong_issuer'
+  | 'revoked'
+  | 'outdated';
 
 export interface VerifiedToken {
   readonly principal: Principal;
   /** `jti`. */
   readonly tokenId: string;
+  readonly issuedAtSeconds: number;
   readonly expiresAtSeconds: number;
 }
 
@@ -30,6 +39,8 @@ export interface TokenVerifierOptions {
   readonly clock: Clock;
   /** Whether the sign-in behind the token has ended. Asked on every request, so it must not read a store. */
   readonly isRevoked: (sessionId: string) => boolean;
+  /** Whether the person's roles or groups have changed since. Like `isRevoked`. Default: never. */
+  readonly isOutdated?: (sessionId: string, rights: () => string) => boolean;
   /** Tokens remembered after decryption; default 10,000. */
   readonly maxCached?: number;
 }
@@ -47,7 +58,7 @@ interface Opened {
  * open are not remembered, so garbage cannot push good ones out.
  */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
-  const { issuer, keyRing, clock, isRevoked, maxCached = 10_000 } = options;
+  const { issuer, keyRing, clock, isRevoked, isOutdated = () => false, maxCached = 10_000 } = options;
   const opened = new Map<string, Opened>();
 
   function remember(id: string, entry: Opened): void {
@@ -65,6 +76,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     if (claims.aud !== resource) return err('wrong_audience');
     if (claims.exp <= nowSeconds(clock)) return err('expired');
     if (isRevoked(claims.sid)) return err('revoked');
+    if (isOutdated(claims.sid, () => rightsOf(claims))) return err('outdated');
     return ok(verified);
   }
 
@@ -138,6 +150,7 @@ function asVerified(claims: AccessTokenClaims): VerifiedToken {
   return Object.freeze({
     principal: Object.freeze(principal),
     tokenId: claims.jti,
+    issuedAtSeconds: claims.iat,
     expiresAtSeconds: claims.exp,
   });
 }

@@ -109,6 +109,19 @@ const renewBeforeExpirySeconds = 300;
  * request at a time, and the answer is kept: the endpoint on a virtual machine throttles at 20 requests a second.
  */
 function assertManagedIdentity(clientId: string, options: CredentialOptions): () => Promise<string> {
+  return createManagedIdentityTokens(clientId, options.tokenExchangeAudience, options);
+}
+
+/**
+ * Tokens of a user-assigned managed identity for one resource.
+ *
+ * @returns a function that throws CredentialFailed.
+ */
+export function createManagedIdentityTokens(
+  clientId: string,
+  resource: string,
+  options: Pick<CredentialOptions, 'outbound' | 'clock'>,
+): () => Promise<string> {
   let kept: { readonly token: string; readonly expiresAtSeconds: number } | undefined;
   let pending: Promise<string> | undefined;
 
@@ -121,7 +134,7 @@ function assertManagedIdentity(clientId: string, options: CredentialOptions): ()
     try {
       // `forceRefresh`: MSAL's own cache is static, one per process, and outlives this gateway.
       const result = await identity.acquireToken({
-        resource: options.tokenExchangeAudience,
+        resource,
         forceRefresh: true,
       });
       const expiresAtSeconds = Math.floor((result.expiresOn?.getTime() ?? 0) / 1000);

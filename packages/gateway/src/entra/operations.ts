@@ -28,6 +28,8 @@ export interface Operation {
   }): Promise<AuthenticationResult>;
   /** @returns undefined when the cache knows no account. */
   renew(scopes: readonly string[]): Promise<Renewal | undefined>;
+  /** A token of the application itself, for nobody in particular. */
+  appToken(scope: string): Promise<AuthenticationResult | null>;
   /** How the last request went; for `refusalFrom`. */
   last(): LastAnswer;
 }
@@ -60,6 +62,8 @@ export function startOperation(options: OperationOptions): Operation {
     last: () => network.last(),
 
     redeem: ({ scopes, ...request }) => application.acquireTokenByCode({ ...request, scopes: [...scopes] }),
+
+    appToken: (scope) => application.acquireTokenByClientCredential({ scopes: [scope], skipCache: true }),
 
     async renew(scopes) {
       const [account] = await application.getTokenCache().getAllAccounts();

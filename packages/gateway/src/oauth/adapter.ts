@@ -3,10 +3,13 @@ import { errors } from 'oidc-provider';
 import type { Clock } from '@valetkey/core/base/clock';
 import { nowSeconds } from '@valetkey/core/base/clock';
 import type { Collection, Store } from '../store/collection.ts';
+import { StoreUnavailable } from '../store/driver.ts';
 
 export interface AdapterEnvironment {
   readonly store: Store;
   readonly clock: Clock;
+  /** How long a registration that gets no token is kept; 0, and by default: for ever. */
+  readonly registrationSeconds?: number;
   /** Called, and awaited, when a grant ends: by revocation, by replay of a code or of a refresh token. */
   readonly onGrantEnded: (grantId: string) => Promise<void>;
 }
@@ -16,10 +19,11 @@ export interface AdapterEnvironment {
  * Ids are hashed and values sealed by the store, so a copy of the database redeems nothing.
  */
 export function createAdapterFactory(environment: AdapterEnvironment): (model: string) => Adapter {
-  return (model) => createAdapter(model, environment);
+  return (model) => translatingFaults(createAdapter(model, environment));
 }
 
-function createAdapter(model: string, { store, clock, onGrantEnded }: AdapterEnvironment): Adapter {
+function createAdapter(model: string, environment: AdapterEnvironment): Adapter {
+  const { store, clock, registrationSeconds = 0, onGrantEnded } = environment;
   const records = store.collection<AdapterPayload>(`oauth.${kebabCase(model)}`);
 
   async function endGrant(grantId: string): Promise<void> {
@@ -32,8 +36,8 @@ function createAdapter(model: string, { store, clock, onGrantEnded }: AdapterEnv
       const groups: string[] = [];
       if (payload.grantId !== undefined) groups.push(`grant:${payload.grantId}`);
       if (payload.uid !== undefined) groups.push(`uid:${payload.uid}`);
-      const isKept = expiresIn === undefined || expiresIn <= 0;
-      await records.put(id, payload, isKept ? { groups } : { groups, lifetimeSeconds: expiresIn });
+      const lifetimeSeconds = model === 'Client' ? registrationSeconds : (expiresIn ?? 0);
+      await records.put(id, payload, lifetimeSeconds <= 0 ? { groups } : { groups, lifetimeSeconds });
     },
     find: (id) => records.get(id),
     async findByUid(uid) {
@@ -67,6 +71,47 @@ function createAdapter(model: string, { store, clock, onGrantEnded }: AdapterEnv
       await records.deleteGroup(`grant:${grantId}`);
     },
   };
+}
+
+/** A registration that is in use is kept for another while. */
+export async function keepRegistration(
+  store: Store,
+  clientId: string,
+  lifetimeSeconds: number,
+): Promise<void> {
+  const clients = store.collection<AdapterPayload>('oauth.client');
+  const client = await clients.get(clientId);
+  if (client !== undefined) await clients.put(clientId, client, { lifetimeSeconds });
+}
+
+/** A store that does not answer is 503 and a time to come back, not a fault: see `answerUnavailable`. */
+function translatingFaults(adapter: Adapter): Adapter {
+  const translated = Object.entries(adapter).map(([name, work]) => [
+    name,
+    async (...args: unknown[]) => {
+      try {
+        return await (work as (...args: unknown[]) => Promise<unknown>)(...args);
+      } catch (fault) {
+        if (fault instanceof StoreUnavailable) throw new errors.TemporarilyUnavailable(storeText);
+        throw fault;
+      }
+    },
+  ]);
+  return Object.fromEntries(translated) as Adapter;
+}
+
+const storeText = 'the server cannot reach its data; try again in a few seconds';
+
+/**
+ * Makes a spent refresh token good again: for a refresh that a replica began and died over, before anybody got its
+ * answer. The caller has made sure that there was none.
+ */
+export async function unspendRefreshToken(store: Store, id: string): Promise<void> {
+  const tokens = store.collection<AdapterPayload>('oauth.refresh-token');
+  await tokens.update(id, (payload) => {
+    const { consumed, ...unspent } = payload;
+    return consumed === undefined ? undefined : unspent;
+  });
 }
 
 function grantCollection(store: Store): Collection<AdapterPayload> {

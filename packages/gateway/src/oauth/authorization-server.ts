@@ -1,11 +1,11 @@
 import type Provider from 'oidc-provider';
 import type { Result } from '@valetkey/core/base/result';
 import type { Audit } from '../audit/event.ts';
-import type { Config } from '../config/config.ts';
 import { type Form, findField, parseForm, parseJson, readBody } from '../http/body.ts';
 import type { Exchange, Handler, LimitName } from '../http/exchange.ts';
 import { sendJson } from '../http/respond.ts';
 import { applySecurityHeaders } from '../http/security-headers.ts';
+import { keepRegistration } from './adapter.ts';
 import { auditProvider } from './audit-events.ts';
 import { normalizeClientMetadata } from './client-metadata.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
@@ -44,12 +44,22 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const provider = createProvider(options);
   // Outermost first: the audit sees the answers that the other steps have made.
   auditProvider(provider, options.audit);
-  shareRefreshes(provider, options.audit);
+  const { clock, random } = options.world;
+  const { refreshReplaySeconds: replaySeconds } = options.config.lifetimes;
+  shareRefreshes({ provider, store: options.store, audit: options.audit, clock, random, replaySeconds });
   addMiddleware(provider, options);
+  const { registrationSeconds } = options.config.lifetimes;
+  if (registrationSeconds > 0) {
+    provider.on('grant.success', (ctx) => {
+      const clientId = ctx.oidc.client?.clientId ?? '';
+      // Missed while the store is away: the next refresh does it.
+      void keepRegistration(options.store, clientId, registrationSeconds).catch(() => {});
+    });
+  }
   provider.on('server_error', (_ctx, error) =>
     options.world.log.error({ err: error }, 'authorization server fault'),
   );
-  const play = createPlayer(provider, options.config);
+  const play = createPlayer(provider, options);
 
   return {
     interactions: createInteractions({
@@ -105,7 +115,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   };
 }
 
-function createPlayer(provider: Provider, config: Config) {
+function createPlayer(provider: Provider, { config, cookieKeys }: AuthorizationServerOptions) {
   const callback = provider.callback();
   const publicUrl = new URL(config.publicUrl);
   return async (exchange: Exchange, body: Uint8Array, facts: RequestFacts): Promise<void> => {
@@ -115,6 +125,7 @@ function createPlayer(provider: Provider, config: Config) {
       isSecure: publicUrl.protocol === 'https:',
     });
     noteFacts(request, facts);
+    if (typeof cookieKeys === 'function') provider.keys = [...cookieKeys()];
     applySecurityHeaders(exchange.res);
     await callback(request, exchange.res);
   };

@@ -10,6 +10,7 @@ const explanations: Readonly<Record<string, string>> = {
   invalid_redirect_uri: 'The application wants the answer at an address that it did not register.',
   invalid_request: 'The application sent a request that is not complete or not valid.',
   invalid_target: 'The application asked for an MCP server that is not here.',
+  temporarily_unavailable: 'The server cannot reach its data, or Microsoft Entra, at the moment.',
   session_not_found: 'This sign-in was finished, took too long, or was begun in another browser.',
 };
 
@@ -18,17 +19,21 @@ export function renderOAuthError(ctx: KoaContextWithOIDC, error: Error): void {
   const facts = findFacts(ctx.req);
   if (facts === undefined) return;
   const code = 'error' in error ? String(error.error) : 'server_error';
+  const isLater = code === 'temporarily_unavailable';
+  if (isLater) facts.exchange.res.setHeader('Retry-After', '5');
   const isOurs =
     ctx.status < 500 && 'error_description' in error && typeof error.error_description === 'string';
   // The page goes out through our own headers; Koa must not answer a second time.
   ctx.respond = false;
   sendHtml(
     facts.exchange,
-    ctx.status,
+    isLater ? 503 : ctx.status,
     renderErrorPage({
       title: 'This sign-in cannot go on',
       explanation: explanations[code] ?? 'The application sent a request that this server does not accept.',
-      whatYouCanDo: 'Go back to your application, remove the connection to this server and add it again.',
+      whatYouCanDo: isLater
+        ? 'Try again in a few seconds.'
+        : 'Go back to your application, remove the connection to this server and add it again.',
       ...(isOurs ? { forOperator: String('error_description' in error ? error.error_description : '') } : {}),
       requestId: facts.exchange.id,
       code,

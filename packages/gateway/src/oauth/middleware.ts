@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import type { Config } from '../config/config.ts';
 import { findField } from '../http/body.ts';
 import { refusals, sendRefusal } from '../http/refuse.ts';
@@ -20,6 +21,7 @@ export type ReadAccessToken = (token: string) => Promise<{ clientId: string; ses
 
 export interface MiddlewareOptions {
   readonly config: Config;
+  readonly keyRing: Pick<KeyRing, 'publicJwks'>;
   readonly readAccessToken: ReadAccessToken;
 }
 
@@ -28,6 +30,7 @@ export function addMiddleware(provider: Provider, options: MiddlewareOptions): v
   const configuredClients = new Set(options.config.clients.preRegistered.map(({ clientId }) => clientId));
   const steps: readonly Step[] = [
     (ctx) => trimMetadata(ctx, options.config),
+    (ctx) => publishKeys(ctx, options.keyRing),
     nameRefusedRedirects,
     answerUnreachableDocument,
     answerUnknownClient,
@@ -62,6 +65,11 @@ function trimMetadata(ctx: KoaContextWithOIDC, config: Config): void {
   ctx.body = authorizationServerMetadata(ctx.body as Record<string, unknown>, config);
 }
 
+/** oidc-provider took its keys at the start; those of the ring may have been rotated since. */
+function publishKeys(ctx: KoaContextWithOIDC, { publicJwks }: Pick<KeyRing, 'publicJwks'>): void {
+  if (ctx.oidc.route === 'jwks' && ctx.status === 200) ctx.body = { keys: publicJwks };
+}
+
 /** RFC 7591 §3.2.1 lets the server change what was asked for, and has it say so. */
 function nameRefusedRedirects(ctx: KoaContextWithOIDC): void {
   if (ctx.oidc.route !== 'registration' || ctx.status !== 201) return;
@@ -91,7 +99,7 @@ function answerUnknownClient(ctx: KoaContextWithOIDC): void {
 
 /** Not the client's fault, so not a 4xx: 503 and when to come back (RFC 9110 §15.6.4). */
 function answerUnavailable(ctx: KoaContextWithOIDC): void {
-  if (ctx.oidc.route !== 'token' || errorOf(ctx) !== 'temporarily_unavailable') return;
+  if (errorOf(ctx) !== 'temporarily_unavailable') return;
   ctx.status = 503;
   ctx.set('Retry-After', String(retryAfterSeconds));
 }

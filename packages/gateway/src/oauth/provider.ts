@@ -4,6 +4,7 @@
  * they allowed, is told to it by the sign-in flow through `SignIns`.
  */
 import Provider, { errors, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
+import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import type { Config } from '../config/config.ts';
 import type { AccessTokenClaims } from '../session/access-token.ts';
@@ -45,7 +46,8 @@ export interface ProviderOptions {
   readonly signIns: SignIns;
   readonly fetchFromStranger: FetchFromStranger;
   readonly renderError: (ctx: KoaContextWithOIDC, out: errors.OIDCProviderError | Error) => void;
-  readonly cookieKeys: readonly string[];
+  /** The first signs, all verify; a function where they may be rotated meanwhile. */
+  readonly cookieKeys: readonly string[] | (() => readonly string[]);
   readonly world: World;
 }
 
@@ -78,6 +80,7 @@ function configuration(options: ProviderOptions): Configuration {
     adapter: createAdapterFactory({
       store: options.store,
       clock: world.clock,
+      registrationSeconds: lifetimes.registrationSeconds,
       onGrantEnded: (grantId) => signIns.end(grantId),
     }),
     clients: preRegisteredClients(config.clients.preRegistered, privateUse),
@@ -143,13 +146,14 @@ function configuration(options: ProviderOptions): Configuration {
       names: { session: sessionCookie, interaction: 'valetkey-interaction', resume: 'valetkey-resume' },
       long: cookie,
       short: cookie,
-      keys: [...options.cookieKeys],
+      keys: [...(typeof options.cookieKeys === 'function' ? options.cookieKeys() : options.cookieKeys)],
     },
     ttl: {
       AccessToken: lifetimes.accessTokenSeconds,
       AuthorizationCode: lifetimes.authorizationCodeSeconds,
-      RefreshToken: lifetimes.refreshTokenSeconds,
-      Grant: lifetimes.refreshTokenSeconds,
+      // Sliding, and never beyond the end of the sign-in, which does not move.
+      RefreshToken: (ctx) => Math.min(lifetimes.refreshTokenSeconds, leftOfGrant(ctx, world.clock)),
+      Grant: lifetimes.sessionSeconds,
       Interaction: lifetimes.signInSeconds,
       Session: lifetimes.signInSeconds,
       IdToken: 60,
@@ -179,6 +183,12 @@ async function checkStillSignedIn(signIns: SignIns, sessionId: string): Promise<
   if (refusal === 'unavailable')
     throw new errors.TemporarilyUnavailable('Entra ID cannot be reached; try again');
   if (refusal === 'ended') throw new errors.InvalidGrant('the sign-in has ended');
+}
+
+/** Seconds until the grant ends; oidc-provider accepts no lifetime below one. `exp` is missing in its types. */
+function leftOfGrant({ oidc }: KoaContextWithOIDC, clock: Clock): number {
+  const grant = oidc.entities.Grant as { readonly exp?: number } | undefined;
+  return grant?.exp === undefined ? Number.MAX_SAFE_INTEGER : Math.max(1, grant.exp - nowSeconds(clock));
 }
 
 function isAllowedHost(clientId: string, config: Config): boolean {

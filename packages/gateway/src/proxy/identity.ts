@@ -23,7 +23,8 @@ export interface IdentitySigner {
 export interface IdentitySignerOptions {
   /** `publicUrl`: the `iss` of every identity. */
   readonly issuer: string;
-  readonly signingJwk: SigningJwk;
+  /** A function where the key may be rotated meanwhile. */
+  readonly signingJwk: SigningJwk | (() => SigningJwk);
   readonly clock: Clock;
   /** Identities remembered; default 10,000. */
   readonly maxCached?: number;
@@ -37,18 +38,24 @@ export interface IdentitySignerOptions {
  */
 export function createIdentitySigner(options: IdentitySignerOptions): IdentitySigner {
   const { issuer, clock, signingJwk, maxCached = 10_000 } = options;
-  const { d: _private, ...publicJwk } = signingJwk;
-  const key = createPrivateKey({ key: { ...signingJwk }, format: 'jwk' });
+  const findJwk = typeof signingJwk === 'function' ? signingJwk : () => signingJwk;
+  const { d: _private, ...publicJwk } = findJwk();
+  let signer = importSigner(findJwk());
   const signed = new Map<string, { readonly signedAtSeconds: number; readonly jwt: Promise<string> }>();
 
   async function sign(claims: Record<string, unknown>, iat: number): Promise<string> {
     return new SignJWT({ ...claims, iat, exp: iat + IDENTITY_LIFETIME_SECONDS })
-      .setProtectedHeader({ alg: 'ES256', kid: signingJwk.kid, typ: IDENTITY_TYPE })
-      .sign(key);
+      .setProtectedHeader({ alg: 'ES256', kid: signer.kid, typ: IDENTITY_TYPE })
+      .sign(signer.key);
   }
 
   function identityOf(claims: Record<string, unknown>): Promise<string> {
     const now = nowSeconds(clock);
+    const jwk = findJwk();
+    if (jwk.kid !== signer.kid) {
+      signer = importSigner(jwk);
+      signed.clear();
+    }
     const id = JSON.stringify(claims);
     const known = signed.get(id);
     const age = known === undefined ? Number.POSITIVE_INFINITY : now - known.signedAtSeconds;
@@ -74,6 +81,10 @@ export function createIdentitySigner(options: IdentitySignerOptions): IdentitySi
       };
     },
   };
+}
+
+function importSigner(jwk: SigningJwk) {
+  return { kid: jwk.kid, key: createPrivateKey({ key: { ...jwk }, format: 'jwk' }) };
 }
 
 function claimsOf(principal: Principal, iss: string, aud: string): Record<string, unknown> {

@@ -1,7 +1,8 @@
 import type { Clock } from '@valetkey/core/base/clock';
-import { nowSeconds } from '@valetkey/core/base/clock';
+import type { RandomBytes } from '@valetkey/core/base/random';
 import { personId } from '@valetkey/core/policy/principal';
 import type { Store } from '../store/collection.ts';
+import { createRevocations, type Revocations, rightsOf } from './revocations.ts';
 import type { Session } from './session.ts';
 
 export interface Sessions {
@@ -12,6 +13,8 @@ export interface Sessions {
   revoke(sessionId: string): Promise<void>;
   /** No store read: called for every MCP request. */
   isRevoked(sessionId: string): boolean;
+  /** Access tokens that say other roles or groups than these are refused from now on, everywhere. */
+  changeRights(sessionId: string, holder: Pick<Session, 'roles' | 'groups'>): Promise<void>;
   listByPerson(person: string): Promise<Session[]>;
 }
 
@@ -19,28 +22,29 @@ export interface Sessions {
 export interface RevocableSessions extends Sessions {
   /** Sessions that one client holds. */
   listByClient(clientId: string): Promise<Session[]>;
-  /** Reads revocations that other replicas wrote. For a poller; what is already known stays known. */
+  listAll(): Promise<Session[]>;
+  /** Reads what other replicas wrote. For a poller; what is already known stays known. */
   reload(): Promise<void>;
+  readonly isOutdated: Revocations['isOutdated'];
+  readonly onMark: Revocations['onMark'];
 }
 
-/** A sign-in is good for a year at most, however often it is renewed: no record lives for ever (D22). */
+/** Where the configuration says nothing shorter: no record lives for ever, however often it is renewed (D22). */
 export const SESSION_LIFETIME_SECONDS = 365 * 24 * 3600;
 
 /** Beyond a token's life: verifiers accept a token this much after its `exp`, other replicas' clocks differ. */
 export const REVOCATION_MARGIN_SECONDS = 300;
 
-const revokedGroup = 'all';
-
-interface Revocation {
-  readonly sessionId: string;
-  readonly expiresAtSeconds: number;
-}
+const everybody = 'all';
 
 export interface SessionsOptions {
   readonly store: Store;
   readonly clock: Clock;
   /** Life of an access token: how long a revocation must be remembered. */
   readonly accessTokenSeconds: number;
+  /** From sign-in; default `SESSION_LIFETIME_SECONDS`. */
+  readonly sessionSeconds?: number;
+  readonly random: RandomBytes;
 }
 
 /**
@@ -50,53 +54,49 @@ export interface SessionsOptions {
  */
 export async function createSessions(options: SessionsOptions): Promise<RevocableSessions> {
   const sessions = options.store.collection<Session>('session');
-  const revocations = options.store.collection<Revocation>('session.revoked');
-  const revoked = createExpiringSet(options.clock);
-  const lifetimeSeconds = options.accessTokenSeconds + REVOCATION_MARGIN_SECONDS;
-
-  const reload = async () => {
-    for (const each of await revocations.list(revokedGroup))
-      revoked.add(each.sessionId, each.expiresAtSeconds);
-  };
+  const { sessionSeconds = SESSION_LIFETIME_SECONDS } = options;
+  const revocations = createRevocations({
+    ...options,
+    lifetimeSeconds: options.accessTokenSeconds + REVOCATION_MARGIN_SECONDS,
+  });
+  const { reload, isRevoked, isOutdated, onMark } = revocations;
   await reload();
 
   return {
+    isOutdated,
+    onMark,
     reload,
 
     async create(session) {
       const created = await sessions.create(session.id, session, {
-        lifetimeSeconds: SESSION_LIFETIME_SECONDS,
-        groups: [personGroup(personId(session)), clientGroup(session.clientId)],
+        lifetimeSeconds: sessionSeconds,
+        groups: [personGroup(personId(session)), clientGroup(session.clientId), everybody],
       });
       if (!created) throw new Error('the session id is taken: ids must be random and new');
     },
 
     async find(sessionId) {
-      return revoked.has(sessionId) ? undefined : sessions.get(sessionId);
+      return isRevoked(sessionId) ? undefined : sessions.get(sessionId);
     },
 
     async update(sessionId, change) {
-      if (revoked.has(sessionId)) return undefined;
+      if (isRevoked(sessionId)) return undefined;
       return sessions.update(sessionId, (current) => checkSameOwner(current, change(current)));
     },
 
     async revoke(sessionId) {
       // The revocation comes first: were the session deleted first and the process stopped there, the access
       // tokens it already gave out would work on, and nobody would know that they must not.
-      const expiresAtSeconds = nowSeconds(options.clock) + lifetimeSeconds;
-      await revocations.put(
-        sessionId,
-        { sessionId, expiresAtSeconds },
-        { lifetimeSeconds, groups: [revokedGroup] },
-      );
-      revoked.add(sessionId, expiresAtSeconds);
+      await revocations.revoke(sessionId);
       await sessions.delete(sessionId);
     },
 
-    isRevoked: (sessionId) => revoked.has(sessionId),
+    changeRights: (sessionId, holder) => revocations.changeRights(sessionId, rightsOf(holder)),
+    isRevoked,
 
     listByPerson: (person) => sessions.list(personGroup(person)),
     listByClient: (clientId) => sessions.list(clientGroup(clientId)),
+    listAll: () => sessions.list(everybody),
   };
 }
 
@@ -113,31 +113,3 @@ function checkSameOwner(current: Session, next: Session): Session {
 
 const personGroup = (person: string) => `person:${person}`;
 const clientGroup = (clientId: string) => `client:${clientId}`;
-
-/**
- * Ids until their expiry. All live about equally long, so the map's insertion order is nearly the order of
- * expiry and each addition clears from the front: memory is bounded by what was revoked within one lifetime.
- */
-function createExpiringSet(clock: Clock) {
-  const expiries = new Map<string, number>();
-  const clearExpired = () => {
-    const now = nowSeconds(clock);
-    for (const [id, expiresAtSeconds] of expiries) {
-      if (expiresAtSeconds > now) return;
-      expiries.delete(id);
-    }
-  };
-  return {
-    add(id: string, expiresAtSeconds: number) {
-      clearExpired();
-      const known = expiries.get(id) ?? 0;
-      if (known >= expiresAtSeconds) return;
-      expiries.delete(id);
-      expiries.set(id, expiresAtSeconds);
-    },
-    has(id: string): boolean {
-      const expiresAtSeconds = expiries.get(id);
-      return expiresAtSeconds !== undefined && expiresAtSeconds > nowSeconds(clock);
-    },
-  };
-}

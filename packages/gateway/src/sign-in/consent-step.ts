@@ -45,7 +45,7 @@ export async function showConsent(flow: SignInFlow, exchange: Exchange): Promise
     'Set-Cookie',
     serializeCookie(publicUrl, formCookie, browserId, flow.config.lifetimes.signInSeconds),
   );
-  const csrfToken = createCsrfToken(flow.formKey, browserId, request.id);
+  const csrfToken = createCsrfToken(flow.formKeys()[0] ?? new Uint8Array(), browserId, request.id);
   sendHtml(exchange, 200, renderConsentPage(consentView(flow, exchange, request, csrfToken)));
 }
 
@@ -56,15 +56,18 @@ export async function decideConsent(flow: SignInFlow, exchange: Exchange): Promi
   const form = parseForm(exchange.req.headers['content-type'], body.value);
   if (!form.ok) return answerDecisionRefused(exchange, 'decision-missing');
   const interactionId = interactionIdOf(exchange);
-  const decided = checkDecisionRequest({
-    method: exchange.method,
-    headers: exchange.req.headers,
-    publicUrl: flow.config.publicUrl,
-    form: form.value,
-    browserId: findFormCookie(flow, exchange),
-    csrfKey: flow.formKey,
-    interactionId,
-  });
+  const judge = (csrfKey: Uint8Array) =>
+    checkDecisionRequest({
+      method: exchange.method,
+      headers: exchange.req.headers,
+      publicUrl: flow.config.publicUrl,
+      form: form.value,
+      browserId: findFormCookie(flow, exchange),
+      csrfKey,
+      interactionId,
+    });
+  const verdicts = flow.formKeys().map(judge);
+  const decided = verdicts.find(({ ok }) => ok) ?? judge(flow.formKeys()[0] ?? new Uint8Array());
   if (!decided.ok) {
     audit(flow, exchange, 'consent.deny', { outcome: 'error', reason: decided.error });
     return answerDecisionRefused(exchange, decided.error);

@@ -35,8 +35,8 @@ export interface SignInFlow {
   readonly checkClientLimit: CheckClientLimit;
   readonly store: Store;
   readonly audit: Audit;
-  /** Key of the consent form's CSRF tokens, from the key ring. */
-  readonly formKey: Uint8Array;
+  /** Keys of the consent form's CSRF tokens: the first makes them, all are accepted. */
+  readonly formKeys: () => readonly Uint8Array[];
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly log: Logger;

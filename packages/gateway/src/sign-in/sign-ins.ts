@@ -2,21 +2,32 @@ import type { AccessTokenClaims } from '../session/access-token.ts';
 import type { Clock } from '@valetkey/core/base/clock';
 import { nowSeconds } from '@valetkey/core/base/clock';
 import { personId } from '@valetkey/core/policy/principal';
-import type { Entra, EntraPerson } from '../entra/entra.ts';
-import type { SignIns } from '../oauth/provider.ts';
+import { type RandomBytes, randomId } from '@valetkey/core/base/random';
+import type { Audit } from '../audit/event.ts';
+import type { Entra, EntraPerson, EntraRefusal } from '../entra/entra.ts';
+import type { RenewalRefusal, SignIns } from '../oauth/provider.ts';
+import { rightsOf } from '../session/revocations.ts';
 import type { Session } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
 
 /** The sessions and the Entra leg, as the authorization server asks for them. */
-export function createSignIns({
-  sessions,
-  entra,
-  clock,
-}: {
-  sessions: Sessions;
-  entra: Entra;
-  clock: Clock;
-}): SignIns {
+/** The sign-ins, with what only the leaver check asks for. */
+export interface RecheckableSignIns extends SignIns {
+  /** `renew`, unless Entra has been asked less than `maxAgeSeconds` ago, here or elsewhere. */
+  recheck(sessionId: string, maxAgeSeconds: number): Promise<RenewalRefusal | undefined>;
+}
+
+export interface SignInsOptions {
+  readonly sessions: Sessions;
+  readonly entra: Entra;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly audit: Audit;
+}
+
+export function createSignIns(options: SignInsOptions): RecheckableSignIns {
+  const { sessions, entra, clock, random, audit } = options;
+
   async function end(sessionId: string): Promise<void> {
     await sessions.revoke(sessionId);
     await entra.forget(sessionId);
@@ -30,24 +41,52 @@ export function createSignIns({
     },
     async renew(sessionId) {
       const session = await sessions.find(sessionId);
+      return session === undefined ? 'ended' : renewSession(session);
+    },
+    async recheck(sessionId, maxAgeSeconds) {
+      const session = await sessions.find(sessionId);
       if (session === undefined) return 'ended';
-      const renewed = await entra.renew(sessionId);
-      if (!renewed.ok) {
-        // `operator` and `invalid` are faults of a registration or of the network, not a word about the person.
-        if (renewed.error.kind !== 'interaction' && renewed.error.kind !== 'declined') return 'unavailable';
-        await end(sessionId);
-        return 'ended';
-      }
-      if (personId(renewed.value) !== personId(session)) {
-        await end(sessionId);
-        return 'ended';
-      }
-      const updated = await sessions.update(sessionId, (current) =>
-        withPerson(current, renewed.value, nowSeconds(clock)),
-      );
-      return updated === undefined ? 'ended' : undefined;
+      // Another replica, or the client's own refresh, may have asked a moment ago.
+      const ageSeconds = nowSeconds(clock) - session.verifiedAtSeconds;
+      return ageSeconds < maxAgeSeconds ? undefined : renewSession(session);
     },
   };
+
+  async function renewSession(session: Session): Promise<RenewalRefusal | undefined> {
+    const renewed = await entra.renew(session.id);
+    if (!renewed.ok) {
+      // `operator` and `invalid` are faults of a registration or of the network, not a word about the person.
+      if (renewed.error.kind !== 'interaction' && renewed.error.kind !== 'declined') return 'unavailable';
+      await end(session.id);
+      noteEnd(session, renewed.error);
+      return 'ended';
+    }
+    if (personId(renewed.value) !== personId(session)) {
+      await end(session.id);
+      return 'ended';
+    }
+    const updated = await sessions.update(session.id, (current) =>
+      withPerson(current, renewed.value, nowSeconds(clock)),
+    );
+    if (updated === undefined) return 'ended';
+    // Access tokens of before still say what is no longer so; the one that is made now does not.
+    if (rightsOf(updated) !== rightsOf(session)) await sessions.changeRights(session.id, updated);
+    return undefined;
+  }
+
+  function noteEnd(session: Session, refusal: EntraRefusal): void {
+    audit.record({
+      event: 'session.revoke',
+      outcome: 'success',
+      reason: refusal.code === undefined ? `entra_${refusal.kind}` : `AADSTS${refusal.code}`,
+      correlationId: randomId(random, 16),
+      tenantId: session.tenantId,
+      objectId: session.objectId,
+      clientId: session.clientId,
+      sessionId: session.id,
+      ...(refusal.correlationId === undefined ? {} : { entraCorrelationId: refusal.correlationId }),
+    });
+  }
 }
 
 /** The session with what Entra says of the person now. */

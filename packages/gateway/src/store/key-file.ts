@@ -1,10 +1,10 @@
 /** The file that keeps the key ring: made at the first start, private, never half written. */
-import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '@valetkey/core/base/clock';
 import { nowSeconds } from '@valetkey/core/base/clock';
 import { type RandomBytes, randomId } from '@valetkey/core/base/random';
-import { err, type Result } from '@valetkey/core/base/result';
+import { err, ok, type Result } from '@valetkey/core/base/result';
 import { createKeyRing, type KeyRing, parseKeyRing } from '@valetkey/core/crypto/key-ring';
 
 /** Why the gateway does not start, and what its operator can do about it. Holds no key material. */
@@ -27,10 +27,28 @@ export async function openKeyRing(
   random: RandomBytes,
   clock: Clock,
 ): Promise<Result<KeyRing, KeyFault>> {
+  const json = await openKeyFile(path, random, async () => createKeyRing(random, nowSeconds(clock)));
+  if (!json.ok) return json;
+  const ring = parseKeyRing(json.value);
+  return ring.ok ? ring : err(malformedKeyFile(path, ring.error));
+}
+
+/**
+ * The JSON of the key file, which is made where there is none.
+ *
+ * @param make what a new file holds.
+ * @returns undefined for a file that is no JSON; a fault as `openKeyRing`.
+ */
+export async function openKeyFile(
+  path: string,
+  random: RandomBytes,
+  make: () => Promise<object>,
+): Promise<Result<unknown, KeyFault>> {
   try {
-    if (!(await hasFile(path))) await makeKeyFile(path, random, clock);
+    if (!(await hasFile(path))) await makeKeyFile(path, random, await make());
     return await readKeyFile(path);
   } catch (fault) {
+    if (!(fault instanceof Error && 'code' in fault)) throw fault;
     return err({
       problem: `The key file ${path} can be neither read nor made (${faultCode(fault)})`,
       remedy: 'Give the account of the gateway read and write access to the file and its folder.',
@@ -38,7 +56,34 @@ export async function openKeyRing(
   }
 }
 
-async function readKeyFile(path: string): Promise<Result<KeyRing, KeyFault>> {
+/** Puts another ring in the place of the file, in one step: a reader sees the old one or the new one. */
+export async function replaceKeyFile(path: string, random: RandomBytes, content: object): Promise<void> {
+  const draft = join(dirname(path), `.keys-${randomId(random, 9)}`);
+  await writeNewFile(draft, textOf(content));
+  await rename(draft, path);
+  await syncFolder(dirname(path));
+}
+
+/** Changes whenever the file does; undefined while it cannot be looked at. */
+export async function findKeyFileVersion(path: string): Promise<string | undefined> {
+  try {
+    const { mtimeMs, size, ino } = await stat(path);
+    return `${ino}:${size}:${mtimeMs}`;
+  } catch {
+    return undefined;
+  }
+}
+
+export function malformedKeyFile(path: string, reason: string): KeyFault {
+  return {
+    problem: `The key file ${path} is malformed: ${reason}`,
+    remedy:
+      'Restore it from a backup. Without it nothing in the store can be opened; to start over, move the key file ' +
+      'and the store away, and everybody signs in again.',
+  };
+}
+
+async function readKeyFile(path: string): Promise<Result<unknown, KeyFault>> {
   const { mode } = await stat(path);
   if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
     return err({
@@ -48,20 +93,15 @@ async function readKeyFile(path: string): Promise<Result<KeyRing, KeyFault>> {
         'Where others may have read it, rotate the keys too.',
     });
   }
-  const ring = parseKeyRing(parseJson(await readFile(path, 'utf8')));
-  if (ring.ok) return ring;
-  return err({
-    problem: `The key file ${path} is malformed: ${ring.error}`,
-    remedy:
-      'Restore it from a backup. Without it nothing in the store can be opened; to start over, move the key file ' +
-      'and the store away, and everybody signs in again.',
-  });
+  return ok(parseJson(await readFile(path, 'utf8')));
 }
 
-async function makeKeyFile(path: string, random: RandomBytes, clock: Clock): Promise<void> {
+const textOf = (content: object) => `${JSON.stringify(content, null, 2)}\n`;
+
+async function makeKeyFile(path: string, random: RandomBytes, content: object): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const text = `${JSON.stringify(createKeyRing(random, nowSeconds(clock)), null, 2)}\n`;
+  const text = textOf(content);
   const draft = join(folder, `.keys-${randomId(random, 9)}`);
   await writeNewFile(draft, text);
   try {
