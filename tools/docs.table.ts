@@ -10,4 +10,7 @@ export const commands: Readonly<Record<string, string>> = {
   'npm run build': 'tools/bootstrap.integration.test.ts',
   'npm run format': 'tools/bootstrap.integration.test.ts',
   'npm run generate': 'tools/bootstrap.integration.test.ts',
+  'npx @valetkey/entra-emulator': 'test/e2e/emulator-command.test.ts',
+  'npx @valetkey/entra-emulator --print-seed > seed.json': 'test/e2e/emulator-command.test.ts',
+  'npx @valetkey/entra-emulator --seed seed.json': 'test/e2e/emulator-command.test.ts',
 };

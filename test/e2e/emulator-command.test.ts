@@ -120,6 +120,21 @@ test('--print-seed is a seed that --seed takes; --help and --version say what th
   expect((await run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 
+test('A60: the program of the guide runs as it stands there', async () => {
+  const guide = await readFile(join(repositoryRoot, 'docs/guide/emulator.md'), 'utf8');
+  const program = /```ts\n([\s\S]*?)```/.exec(guide)?.[1] ?? '';
+  const args = ['--conditions=valetkey-source', '--disable-warning=ExperimentalWarning'];
+  const { code, stdout, stderr } = await runCommand(process.execPath, [
+    ...args,
+    '--input-type=module-typescript',
+    '-e',
+    program,
+  ]);
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^Bearer\n.*AADSTS7000222.*\ntrue\n$/s);
+});
+
 test('packed and installed elsewhere, `npx @valetkey/entra-emulator` serves MSAL with nothing but NODE_EXTRA_CA_CERTS', async () => {
   const env = { PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}` };
   const succeed = async (command: string, args: readonly string[], cwd: string) => {
@@ -156,4 +171,17 @@ test('packed and installed elsewhere, `npx @valetkey/entra-emulator` serves MSAL
   });
   expect([asked.stdout, asked.stderr]).toEqual(['Bearer\n', '']);
   await command.stop();
+
+  // The commands of the guide, as they stand there; on the ports it names.
+  const shell = (line: string) => startCommand('sh', ['-c', line], { cwd: folder, env });
+  const shown = startCommand('npx', ['@valetkey/entra-emulator'], { cwd: folder, env });
+  expect(await shown.until(/Stop with Ctrl\+C/)).toContain('https://localhost:8481');
+  await shown.stop();
+  expect((await shell('npx @valetkey/entra-emulator --print-seed > seed.json').ended).code).toBe(0);
+  const seeded = startCommand('npx', ['@valetkey/entra-emulator', '--seed', 'seed.json'], {
+    cwd: folder,
+    env,
+  });
+  await seeded.until(/Stop with Ctrl\+C/);
+  await seeded.stop();
 });
