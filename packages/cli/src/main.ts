@@ -2,8 +2,11 @@
 /** The `valetkey` command: thin. Each command stands in `commands/`. */
 import { readFileSync } from 'node:fs';
 import { check } from './commands/check.ts';
+import { consents } from './commands/consents.ts';
 import { dev } from './commands/dev.ts';
+import { keys } from './commands/keys.ts';
 import { serve } from './commands/serve.ts';
+import { sessions } from './commands/sessions.ts';
 import { UsageFault } from './usage-fault.ts';
 
 const usage = `valetkey: Entra ID sign-in for any MCP server
@@ -18,10 +21,27 @@ const usage = `valetkey: Entra ID sign-in for any MCP server
       The gateway.
   valetkey check --config FILE [--print]
       Reads a configuration and reports every fault at once; --print shows it complete, with all defaults.
+  valetkey sessions list|revoke --config FILE [--person WHO] [--client ID] [--session ID] [--all] [--json]
+      Who is signed in; revoke ends sessions on every replica within a second.
+      --person WHO  an object id, or a user name
+  valetkey consents list|revoke --config FILE [--person WHO] [--client ID] [--all] [--json]
+      What people allowed clients; revoke has them asked again.
+  valetkey keys list|rotate|prune --config FILE [--step stage|use] [--wait SECONDS]
+      The keys that seal the store and sign: rotate adds new ones and puts them to use, with nobody signed out and
+      no restart; prune removes those that seal nothing any more.
+  valetkey keys new
+      Prints a new key ring, for keys: { environment: env:NAME }.
   valetkey --version | --help
 `;
 
-const commands: Readonly<Record<string, (args: string[]) => Promise<number>>> = { dev, serve, check };
+const commands: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
+  dev,
+  serve,
+  check,
+  sessions,
+  consents,
+  keys,
+};
 
 async function main(args: readonly string[]): Promise<number> {
   const [name = '--help', ...rest] = args;

@@ -97,8 +97,8 @@ function createVariableSource(config: Extract<KeysConfig, { kind: 'environment' 
       err({
         problem: `The key ring is in the variable ${config.variable}, which this process cannot change`,
         remedy:
-          'Run the command with --print, set the variable to what it prints, and restart the replicas one by one: ' +
-          'first all of them with the staged ring, then with the one that uses it.',
+          'Print the ring with `valetkey keys rotate --step stage`, restart the replicas with it one by one, and do ' +
+          'the same with `--step use`.',
       }),
   };
 }

@@ -20,6 +20,7 @@ export interface Consents {
    */
   save(decision: ConsentDecision): Promise<Consent | undefined>;
   listByPerson(person: string): Promise<Consent[]>;
+  listAll(): Promise<Consent[]>;
   /** @returns whether there was one. */
   revoke(key: ConsentKey): Promise<boolean>;
 }
@@ -53,8 +54,15 @@ export function createConsents({ store, clock, lifetimes }: ConsentsOptions): Co
         decidedAtSeconds,
         expiresAtSeconds: decidedAtSeconds + lifetimeSeconds,
       };
-      await consents.put(recordId(decision), consent, { lifetimeSeconds, groups: [decision.person] });
+      await consents.put(recordId(decision), consent, {
+        lifetimeSeconds,
+        groups: [decision.person, everybody],
+      });
       return consent;
+    },
+
+    async listAll() {
+      return (await consents.list(everybody)).filter(isLive);
     },
 
     async listByPerson(person) {
@@ -64,6 +72,9 @@ export function createConsents({ store, clock, lifetimes }: ConsentsOptions): Co
     revoke: (key) => consents.delete(recordId(key)),
   };
 }
+
+/** No `personId`: those have a dot. */
+const everybody = 'all';
 
 /** Whether an allowance includes every scope asked for now; a denial covers nothing. */
 export function isCoveredBy(consent: Consent, askedScopes: readonly string[]): boolean {
