@@ -17,6 +17,7 @@ import type { Operation } from './operations.ts';
 import { startOperation } from './operations.ts';
 import type { Outbound } from './outbound.ts';
 import { openOutbound } from './outbound.ts';
+import { createSingleFlight } from './single-flight.ts';
 import type { SessionCache } from './session-cache.ts';
 import { createSessionCache } from './session-cache.ts';
 
@@ -64,6 +65,7 @@ export function createEntra(options: EntraOptions): ClosableEntra {
   const keySets = new Map<string, JWTVerifyGetKey>();
   const renewals = new Map<string, Promise<Result<EntraPerson, EntraRefusal>>>();
   const holdOffs = createHoldOffs(clock);
+  const alone = createSingleFlight({ store: options.store, random: world.random });
   const redeemedScopes = selectRedeemedScopes(config.scopes);
   /** Several tenants share one sign-in page; which of them it was is checked on the id token. */
   const signInTenant = tenants.length === 1 && tenants[0] !== undefined ? tenants[0] : ORGANIZATIONS;
@@ -172,7 +174,8 @@ export function createEntra(options: EntraOptions): ClosableEntra {
       const held = holdOffs.find(sessionId);
       if (held !== undefined) return err(held);
       const running =
-        renewals.get(sessionId) ?? renewNow(sessionId).finally(() => renewals.delete(sessionId));
+        renewals.get(sessionId) ??
+        alone(sessionId, () => renewNow(sessionId)).finally(() => renewals.delete(sessionId));
       renewals.set(sessionId, running);
       const result = await running;
       if (!result.ok) holdOffs.note(sessionId, result.error);
