@@ -212,10 +212,6 @@ export function findAmong(users: readonly User[], name: string): User | undefine
   );
 }
 
-export function allUsers(directory: Directory): readonly User[] {
-  return directory.tenants.flatMap((tenant) => tenant.users);
-}
-
 /** A guest's user principal name is made of the name it has at home. */
 export function userPrincipalName(user: User): string {
   return user.seed.guestFrom === undefined

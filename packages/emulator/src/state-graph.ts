@@ -44,7 +44,7 @@ export function writeGraph(root: unknown, options: { readonly privateKeys: boole
   const describe = (value: object): Node => {
     if (value instanceof KeyObject) return describeKey(value);
     if (value instanceof Map) return { kind: 'map', entries: pairs(value) };
-    if (value instanceof Set) return { kind: 'set', items: [...value].map(encode) };
+    if (value instanceof Set) return { kind: 'set', items: [...value].filter(isKept).map(encode) };
     if (Array.isArray(value)) return { kind: 'list', items: value.filter(isKept).map(encode) };
     return { kind: 'object', entries: pairs(Object.entries(value)) };
   };
