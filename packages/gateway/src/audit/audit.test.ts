@@ -79,6 +79,8 @@ const fields = [
   'tenantId',
   'objectId',
   'clientId',
+  'clientName',
+  'redirectHosts',
   'sessionId',
   'backend',
   'method',

@@ -63,6 +63,8 @@ const rules: Rules = {
   tenantId: cleanId,
   objectId: cleanId,
   clientId: cleanId,
+  clientName: cleanText,
+  redirectHosts: cleanText,
   sessionId: cleanId,
   backend: cleanText,
   method: cleanText,

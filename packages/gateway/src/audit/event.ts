@@ -28,6 +28,9 @@ export interface AuditEvent {
   readonly tenantId?: string;
   readonly objectId?: string;
   readonly clientId?: string;
+  /** What the client calls itself, and where it wants answers: what the consent page shows of it. */
+  readonly clientName?: string;
+  readonly redirectHosts?: string;
   readonly sessionId?: string;
   readonly backend?: string;
   /** JSON-RPC method, and tool name where there is one. */

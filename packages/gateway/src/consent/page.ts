@@ -57,7 +57,7 @@ ${renderEntra(view)}
 <form method="post" action="${view.formAction}" autocomplete="off">
 <input type="hidden" name="csrf" value="${view.csrfToken}">
 <label class="remember"><input type="checkbox" name="remember" value="yes" checked>
-<span>Remember this decision<small>For ${describeDays(view.rememberDays)}, for this application only.</small></span></label>
+<span>Remember this decision<small>For ${describeDays(view.rememberDays)}, for this application at this address.</small></span></label>
 <div class="buttons">
 <button type="submit" id="deny" name="decision" value="deny">Deny</button>
 <button type="submit" id="allow" name="decision" value="allow" class="main">Allow</button>

@@ -35,7 +35,7 @@ export function auditProvider(provider: Provider, audit: Audit): void {
       });
 
   provider.on('registration_create.success', (ctx) =>
-    note(ctx, { event: 'client.register', outcome: 'success' }),
+    note(ctx, { event: 'client.register', outcome: 'success', ...describeClient(ctx) }),
   );
   provider.on('registration_create.error', failed('client.register'));
   provider.on('interaction.started', (ctx) =>
@@ -64,4 +64,15 @@ export function auditProvider(provider: Provider, audit: Audit): void {
 function tokenEvent(ctx: KoaContextWithOIDC): AuditEvent['event'] {
   const form = findFacts(ctx.req)?.form;
   return form !== undefined && findField(form, 'grant_type') === 'refresh_token' ? 'token.refresh' : 'token';
+}
+
+/** What an operator needs to find the client behind a consent page that somebody reports. */
+function describeClient({
+  oidc: { client },
+}: KoaContextWithOIDC): Pick<AuditEvent, 'clientName' | 'redirectHosts'> {
+  const hosts = (client?.redirectUris ?? []).map((uri) => URL.parse(uri)?.host ?? '');
+  return {
+    ...(client?.clientName === undefined ? {} : { clientName: client.clientName }),
+    redirectHosts: [...new Set(hosts)].join(' '),
+  };
 }

@@ -520,6 +520,7 @@ test('A25: registration, sign-in, token and refresh are audited without secrets'
     'token success',
     'token.refresh success',
   ]);
+  expect(running.events[0]).toMatchObject({ clientId, clientName: 'Test', redirectHosts: '127.0.0.1:33418' });
   expect(running.events.at(-1)).toMatchObject({ clientId, tenantId: 'tenant', objectId: 'object' });
   const text = JSON.stringify(running.events);
   for (const secret of [body['access_token'], body['refresh_token'], verifier])

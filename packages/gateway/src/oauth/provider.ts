@@ -5,6 +5,7 @@
  */
 import Provider, { errors, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
 import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import { randomId } from '@valetkey/core/base/random';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import type { Config } from '../config/config.ts';
 import type { AccessTokenClaims } from '../session/access-token.ts';
@@ -112,7 +113,12 @@ function configuration(options: ProviderOptions): Configuration {
       pushedAuthorizationRequests: off,
       rpInitiatedLogout: off,
       userinfo: off,
-      registration: { enabled: config.clients.dynamicRegistration, issueRegistrationAccessToken: false },
+      registration: {
+        enabled: config.clients.dynamicRegistration,
+        issueRegistrationAccessToken: false,
+        // Short, so that audit and consent page show it whole: a public client's id is no secret.
+        idFactory: () => `c-${randomId(world.random, 12)}`,
+      },
       // Only the feature flag: `/revoke` of a sealed access token is answered in `revocation.ts`.
       revocation: {
         enabled: true,

@@ -29,7 +29,6 @@ export async function finishSignIn(flow: SignInFlow, exchange: Exchange): Promis
   const sessionId = randomId(flow.random);
   const signedIn = await redeem(flow, query, pending.value, sessionId);
   if (!signedIn.ok) {
-    auditRefusal(flow, exchange, signedIn.error);
     return answerRefusal(flow, exchange, interactionId, signedIn.error);
   }
   const request = await flow.interactions.find(interactionId);
@@ -66,7 +65,10 @@ async function admit(flow: SignInFlow, exchange: Exchange, arrival: Arrival): Pr
   if (entry === undefined || (!entry.allow && entry.reason === 'missing_role')) {
     await flow.entra.forget(sessionId);
     audit(flow, exchange, { outcome: 'denied', reason: 'missing_role', ...facts });
-    return answerNoAccess(flow, exchange, request, entry?.allow === false ? entry.missingRoles : []);
+    return answerNoAccess(flow, exchange, request, {
+      missingRoles: entry?.allow === false ? entry.missingRoles : [],
+      username: person.username,
+    });
   }
   await saveConsent(flow, request, pending, personId(person));
   await createSession(flow, principal);
@@ -149,14 +151,6 @@ function single(query: URLSearchParams, name: string): string | undefined {
 
 function personFacts(person: EntraPerson) {
   return { tenantId: person.tenantId, objectId: person.objectId };
-}
-
-function auditRefusal(flow: SignInFlow, exchange: Exchange, refusal: EntraRefusal): void {
-  audit(flow, exchange, {
-    outcome: refusal.kind === 'unavailable' || refusal.kind === 'operator' ? 'error' : 'denied',
-    reason: refusal.code === undefined ? refusal.kind : `AADSTS${refusal.code}`,
-    ...(refusal.correlationId === undefined ? {} : { entraCorrelationId: refusal.correlationId }),
-  });
 }
 
 function audit(

@@ -29,6 +29,7 @@ export async function answerRefusal(
   refusal: EntraRefusal,
 ): Promise<void> {
   const code = refusal.code === undefined ? undefined : `AADSTS${refusal.code}`;
+  noteRefusal(flow, exchange, refusal);
   const continueUrl = await flow.interactions.refuse(interactionId, {
     error: oauthErrors[refusal.kind],
     description: code === undefined ? refusal.description : `${code}: ${refusal.description}`,
@@ -41,15 +42,56 @@ export async function answerRefusal(
     exchange,
     refusal.kind === 'unavailable' ? 503 : refusal.kind === 'declined' ? 403 : 502,
     renderErrorPage({
-      title: known?.title ?? 'Microsoft Entra did not sign you in',
-      explanation: refusal.description,
-      ...(known === undefined ? {} : { whatYouCanDo: known.forPerson, forOperator: known.forOperator }),
+      ...(known === undefined ? describeWithoutCode(refusal) : describeCode(known, refusal)),
       requestId: exchange.id,
       ...(code === undefined ? {} : { code }),
       ...(refusal.correlationId === undefined ? {} : { entraCorrelationId: refusal.correlationId }),
       ...(continueUrl === undefined ? {} : { continueUrl }),
     }),
   );
+}
+
+function describeCode(known: ReturnType<typeof explainAadsts>, refusal: EntraRefusal) {
+  const { title, forPerson: whatYouCanDo, forOperator } = known;
+  return { title, explanation: refusal.description, whatYouCanDo, forOperator };
+}
+
+/** Entra gave no code: it could not be asked, or what it said did not pass our checks. */
+function describeWithoutCode({ kind, description }: EntraRefusal) {
+  if (kind === 'unavailable') {
+    return {
+      title: 'Sign-in is not available right now',
+      explanation: 'Microsoft Entra cannot be reached at the moment.',
+      whatYouCanDo: 'Try again in a few minutes.',
+      forOperator: description,
+    };
+  }
+  return {
+    title: 'Microsoft Entra did not sign you in',
+    explanation: description,
+    whatYouCanDo:
+      'Go back to your application and connect again. If it stays, tell your administrator the request number below.',
+  };
+}
+
+/** The operator hears of it too: in the audit under the id on the page, and in the log where it is for them to mend. */
+function noteRefusal(flow: SignInFlow, exchange: Exchange, refusal: EntraRefusal): void {
+  const isFault = refusal.kind === 'unavailable' || refusal.kind === 'operator';
+  const reason = refusal.code === undefined ? refusal.kind : `AADSTS${refusal.code}`;
+  const { correlationId: entraCorrelationId, description } = refusal;
+  flow.audit.record({
+    event: 'callback',
+    outcome: isFault ? 'error' : 'denied',
+    correlationId: exchange.id,
+    ip: exchange.ip,
+    reason,
+    ...(entraCorrelationId === undefined ? {} : { entraCorrelationId }),
+  });
+  if (isFault)
+    flow.log.warn(
+      { requestId: exchange.id, reason, description, entraCorrelationId },
+      'Entra did not sign a person in',
+    );
 }
 
 /** Nothing waits for this browser: too late, already answered, or never begun here. */
@@ -105,9 +147,10 @@ export async function answerNoAccess(
   flow: SignInFlow,
   exchange: Exchange,
   request: SignInRequest,
-  missingRoles: readonly string[],
+  denial: { readonly missingRoles: readonly string[]; readonly username: string | undefined },
 ): Promise<void> {
-  const roles = missingRoles.join(' or ');
+  const roles = denial.missingRoles.join(' or ');
+  const account = denial.username === undefined ? 'Your account' : `Your account ${denial.username}`;
   const continueUrl = await flow.interactions.refuse(request.id, {
     error: 'access_denied',
     description: `the account lacks the app role ${roles}`,
@@ -117,9 +160,10 @@ export async function answerNoAccess(
     403,
     renderErrorPage({
       title: 'Your account has no access',
-      explanation: `You are signed in, but your account may not use ${request.backend.title}.`,
-      whatYouCanDo: 'Ask your administrator for access, and mention the role below.',
-      forOperator: `Assign one of these app roles in Microsoft Entra (Enterprise applications, Users and groups): ${roles}.`,
+      explanation: `${account} is signed in, but may not use ${request.backend.title}.`,
+      whatYouCanDo: `Ask your administrator for the role ${roles}, or connect again with another account.`,
+      forOperator:
+        'App roles are assigned in Microsoft Entra under Enterprise applications, Users and groups.',
       requestId: exchange.id,
       code: 'missing_role',
       ...(continueUrl === undefined ? {} : { continueUrl }),

@@ -19,7 +19,7 @@ export interface ErrorView {
 }
 
 /** Time to read before the page goes on by itself; the request and correlation ids can be copied until then. */
-const readingSeconds = 20;
+const readingSeconds = 120;
 
 /** A page for a person who is stuck: what happened, what they can do, and what to quote to whom. */
 export function renderErrorPage(view: ErrorView): Html {
