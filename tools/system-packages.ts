@@ -61,6 +61,14 @@ const stores: readonly Need[] = [
   },
 ];
 
+const keyring: Need = {
+  what: 'A Secret Service',
+  debianPackages: ['gnome-keyring', 'dbus'],
+  find: () =>
+    findProgram(['dbus-run-session'], process.env) && findProgram(['gnome-keyring-daemon'], process.env),
+  remedy: 'The tests of the keychain need the packages `gnome-keyring` and `dbus`.',
+};
+
 function apt(...args: string[]): boolean {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   return spawnSync('apt-get', args, { stdio: ['ignore', 2, 2], env }).status === 0;
@@ -95,6 +103,8 @@ function ensure({ what, debianPackages, find, remedy }: Need): Counts {
 }
 
 export const ensureChromium = (): Counts => ensure(chromium);
+
+export const ensureKeyring = (): Counts => ensure(keyring);
 
 /** The servers that the stores are tested on. */
 export const storeServers = stores.map((need) => ({ name: need.what, run: () => ensure(need) }));

@@ -1,4 +1,5 @@
 /** A stdio MCP server with one tool that needs to know who its person is. */
+import type { GraphCaller } from '@valetkey/core/graph/graph-client';
 import { defaultProfileFields, getProfile } from '@valetkey/core/graph/profile';
 import { callGraph, createLocalGraph, type SignIn, type ToolContext, withSignIn } from '@valetkey/local';
 import { McpServer } from '@modelcontextprotocol/server';
@@ -23,15 +24,20 @@ export function createProfileServer(auth: SignIn): McpServer {
       annotations: { readOnlyHint: true, openWorldHint: true },
     },
     (context: ToolContext) =>
-      withSignIn(context, server.server.getClientCapabilities(), async (options) => {
-        const found = await callGraph(
-          auth,
-          ['User.Read'],
-          (caller) => getProfile(graph, caller, { cacheSeconds, signal: options.signal }),
-          options,
-        );
-        return { content: [{ type: 'text', text: JSON.stringify(found) }], structuredContent: { ...found } };
-      }),
+      withSignIn(
+        context,
+        server.server.getClientCapabilities(),
+        async (options) => {
+          const ask = (caller: GraphCaller) =>
+            getProfile(graph, caller, { cacheSeconds, signal: options.signal });
+          const found = await callGraph(auth, ['User.Read'], ask, options);
+          return {
+            content: [{ type: 'text', text: JSON.stringify(found) }],
+            structuredContent: { ...found },
+          };
+        },
+        auth.cancelPrompt,
+      ),
   );
   return server;
 }

@@ -58,12 +58,14 @@ export function createSharedPrompt<Value>(timeoutMs: number): SharedPrompt<Value
   function start(key: string, work: Work<Value>): Running<Value> {
     const abort = new AbortController();
     const { promise: announced, resolve: announce } = Promise.withResolvers<DeviceCodePrompt>();
-    const timer = setTimeout(() => {
-      abort.abort(new SignInFailed('timed-out', 'Nobody signed in in time'));
-    }, timeoutMs);
-    const done = work(abort.signal, announce).finally(() => {
+    const timer = setTimeout(
+      () => end(running, new SignInFailed('timed-out', 'Nobody signed in in time')),
+      timeoutMs,
+    );
+    // Whatever the work is busy with when it ends: nobody waits for that.
+    const done = orAborted(work(abort.signal, announce), abort.signal).finally(() => {
       clearTimeout(timer);
-      if (state.running === running) state.running = undefined;
+      leave(running);
     });
     done.catch(() => undefined);
     const running: Running<Value> = { key, done, announced, abort, waiting: 0, isExpected: false };
@@ -71,8 +73,20 @@ export function createSharedPrompt<Value>(timeoutMs: number): SharedPrompt<Value
     return running;
   }
 
+  function leave(running: Running<Value>): void {
+    if (state.running === running) state.running = undefined;
+  }
+
+  /** At once no longer the running one: a call that comes now must not join what ends. */
+  function end(running: Running<Value>, reason: SignInFailed): void {
+    leave(running);
+    running.abort.abort(reason);
+  }
+
   return {
-    cancel: () => state.running?.abort.abort(cancelled()),
+    cancel() {
+      if (state.running !== undefined) end(state.running, cancelled());
+    },
     async join(key, work, { signal, interruptsForDeviceCode }) {
       const running = state.running ?? start(key, work);
       running.waiting += 1;
@@ -83,7 +97,7 @@ export function createSharedPrompt<Value>(timeoutMs: number): SharedPrompt<Value
         return { key: running.key, value: await orAborted(wanted, signal) };
       } finally {
         running.waiting -= 1;
-        if (running.waiting === 0 && !running.isExpected) running.abort.abort(cancelled());
+        if (running.waiting === 0 && !running.isExpected) end(running, cancelled());
       }
     },
   };

@@ -170,6 +170,7 @@ function createPromptWork(
       const mayBeThere = held.hadToWait && !isAlways;
       const brought = mayBeThere ? await trySilently(parts, clients, scopes, options) : { need };
       if ('result' in brought) return brought.result;
+      await file.prepare();
       const broker = await clients.findBroker();
       const result = await askPerson(
         { settings, surroundings, log, broker, createClient: clients.create, announce },

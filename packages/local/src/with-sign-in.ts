@@ -46,6 +46,7 @@ const capabilitiesKey = 'io.modelcontextprotocol/clientCapabilities';
  * @param legacyCapabilities what `initialize` said the client can: `server.server.getClientCapabilities()`. A modern
  *   request says it itself.
  * @param run gets the options for `getToken` and `callGraph`.
+ * @param decline is called when the person declines there: `auth.cancelPrompt`.
  * @throws what `run` throws; SignInFailed `cancelled` when the person declines in the client.
  */
 export async function withSignIn<Value>(

@@ -19,6 +19,8 @@ export interface SessionFile {
   /** Undefined: there is none, or none that this key opens. */
   read(): Promise<Session | undefined>;
   write(session: Session): Promise<void>;
+  /** Makes sure that a session could be kept, before anybody is asked for one. @throws SignInFailed `no-keychain` */
+  prepare(): Promise<void>;
   /** Held from the reading to the writing of one change. */
   lock(): Promise<() => Promise<void>>;
   /** Held while a prompt is open: two processes do not ask one person twice (A5). Undefined: it stayed taken. */
@@ -51,6 +53,7 @@ export function openSessionFile({ path, key, random, log }: SessionFileOptions):
       const sealed = sealBytes(await key(), Buffer.from(JSON.stringify(session)), belongsTo, random);
       await replaceFile(path, sealed);
     },
+    prepare: async () => void (await key()),
     async lock() {
       await makeFolder(path);
       const held = await acquireFileLock(`${path}.lock`, lockOptions);
@@ -72,6 +75,7 @@ export function createSessionMemory(): SessionFile {
     write: async (session) => {
       kept = session;
     },
+    prepare: async () => undefined,
     lock: async () => async () => undefined,
     lockPrompt: async () => ({ hadToWait: false, release: async () => undefined }),
   };
