@@ -107,6 +107,8 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       }),
     );
     const isRecordedNow = isLongLived(exchange, asked.value);
+    // It may have been cut before it was known to be a stream.
+    watched.cutNow();
     if (forwarded.ok) void forwarded.value.ended.then(watched.close);
     else watched.close();
     const ended = forwarded.ok
@@ -139,18 +141,26 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     return stop({ kind: 'bad_token' }, 'no_longer_so');
   }
 
-  function watchStream(exchange: Exchange, { principal, expiresAtSeconds }: VerifiedToken) {
-    let reason: CutReason | undefined;
+  /** Event streams are cut; an answer that is no stream ends by itself, and its call was allowed when it came. */
+  function watchStream({ res }: Exchange, { principal, expiresAtSeconds }: VerifiedToken) {
+    let wanted: CutReason | undefined;
+    let done: CutReason | undefined;
+    const cutNow = () => {
+      const isStream = String(res.getHeader('content-type') ?? '').startsWith('text/event-stream');
+      if (wanted === undefined || !res.headersSent || !isStream || res.destroyed) return;
+      done = wanted;
+      res.destroy();
+    };
     const close = streams.open({
       sessionId: principal.sessionId,
       rights: () => rightsOf(principal),
       expiresAtSeconds,
-      cut(why) {
-        reason = why;
-        exchange.res.destroy();
+      cut(reason) {
+        wanted = reason;
+        cutNow();
       },
     });
-    return { close, cutReason: () => reason };
+    return { close, cutNow, cutReason: () => done };
   }
 
   /** @returns the status that was sent. */

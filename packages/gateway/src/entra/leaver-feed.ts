@@ -4,6 +4,7 @@
  */
 import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
 import { err, ok, type Result } from '@valetkey/core/base/result';
+import type { CloudConfig } from '../config/config.ts';
 import type { Store } from '../store/collection.ts';
 import type { AppTokens } from './app-tokens.ts';
 import type { EntraRefusal } from './entra.ts';
@@ -32,8 +33,7 @@ export interface LeaverBatch {
 
 export interface LeaverFeedOptions {
   readonly tenantId: string;
-  /** Origin of Microsoft Graph. */
-  readonly graphHost: string;
+  readonly cloud: Pick<CloudConfig, 'name' | 'graphHost'>;
   readonly intervalSeconds: number;
   readonly tokens: AppTokens;
   readonly outbound: Outbound;
@@ -45,7 +45,10 @@ export interface LeaverFeedOptions {
 const maxPages = 1000;
 
 export function createLeaverFeed(options: LeaverFeedOptions): LeaverFeed {
-  const { tenantId, graphHost, tokens, outbound, clock } = options;
+  const { tenantId, tokens, outbound, clock } = options;
+  const { name, graphHost } = options.cloud;
+  // Hosts that stand in for Microsoft's serve Microsoft's resource.
+  const resource = name === 'custom' ? 'https://graph.microsoft.com' : graphHost;
   const links = options.store.collection<{ readonly link: string }>('entra.leaver-link');
   const turns = options.store.collection<{ readonly atSeconds: number }>('entra.leaver-turn');
   const select = '$select=accountEnabled,signInSessionsValidFromDateTime';
@@ -82,7 +85,7 @@ export function createLeaverFeed(options: LeaverFeedOptions): LeaverFeed {
       const lifetimeSeconds = Math.max(1, options.intervalSeconds - 1);
       const isOurTurn = await turns.create(tenantId, { atSeconds: nowSeconds(clock) }, { lifetimeSeconds });
       if (!isOurTurn) return ok(undefined);
-      const token = await tokens.get(tenantId, graphHost);
+      const token = await tokens.get(tenantId, resource);
       if (!token.ok) return token;
       const kept = await links.get(tenantId);
       try {

@@ -32,9 +32,9 @@ export function startFollowingLeavers(options: FollowOptions): () => Promise<voi
   const intervalSeconds = Math.max(1, Math.floor(leaver.checkSeconds / looksPerCheck));
   const outbound = openOutbound(entra.caFile === undefined ? {} : { caFile: entra.caFile });
   const tokens = createAppTokens({ config: entra, world, outbound });
-  const { graphHost } = entra.cloud;
+  const { cloud } = entra;
   const feeds = entra.tenants.map((tenantId) =>
-    createLeaverFeed({ tenantId, graphHost, intervalSeconds, tokens, outbound, store, clock: world.clock }),
+    createLeaverFeed({ tenantId, cloud, intervalSeconds, tokens, outbound, store, clock: world.clock }),
   );
   const state = { running: Promise.resolve(), isBusy: false };
   const look = async () => {

@@ -1,0 +1,119 @@
+/** Refreshing on two replicas, with lost answers and replicas that die half-way: nobody is signed out for nothing. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { callMcp, type JsonAnswer, obtainTokens, refresh, type Tokens } from '../support/oauth-client.ts';
+import { type Replicas, startReplicas } from '../support/replicas.ts';
+
+let product: Replicas;
+beforeAll(async () => {
+  product = await startReplicas();
+});
+afterEach(() => vi.useRealTimers());
+afterAll(() => product.close());
+
+const login = (): Promise<Tokens> => obtainTokens(product, product.person('reader'));
+const works = async (token: unknown) => (await callMcp(product.mcpUrl, String(token), 'tools/list')).status;
+const passWindow = () => {
+  product.time.aheadMs += (product.config.lifetimes.refreshReplaySeconds + 1) * 1000;
+};
+const tokensOf = ({ body }: JsonAnswer) => `${String(body['access_token'])} ${String(body['refresh_token'])}`;
+
+test('A18 A28 A55 D21: 50 parallel refreshes of one token, on two replicas, are one family and no logout', async () => {
+  const { clientId, refreshToken } = await login();
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, () => refresh(product, clientId, refreshToken)),
+  );
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  expect(new Set(answers.map(tokensOf)).size).toBe(1);
+  const [first] = answers;
+  expect(await works(first?.body['access_token'])).toBe(200);
+  expect((await refresh(product, clientId, String(first?.body['refresh_token']))).status).toBe(200);
+});
+
+test('A18 A50 D26 D48: a lost answer is answered again, with what is left of its lifetime', async () => {
+  const { clientId, refreshToken } = await login();
+  const lost = await refresh(product, clientId, refreshToken);
+  product.time.aheadMs += 20_000;
+  const again = await refresh(product, clientId, refreshToken);
+  expect(tokensOf(again)).toBe(tokensOf(lost));
+  const left = Number(lost.body['expires_in']) - Number(again.body['expires_in']);
+  expect(left).toBeGreaterThanOrEqual(19);
+  expect(left).toBeLessThanOrEqual(22);
+  expect(await works(again.body['access_token'])).toBe(200);
+});
+
+test('A18: reuse after the window revokes the family, on every replica', async () => {
+  const { clientId, refreshToken, accessToken } = await login();
+  const client = await refresh(product, clientId, refreshToken);
+  passWindow();
+  expect((await refresh(product, clientId, refreshToken)).body['error']).toBe('invalid_grant');
+  expect((await refresh(product, clientId, String(client.body['refresh_token']))).status).toBe(400);
+  for (const replica of ['0', '1']) {
+    const status = async () =>
+      (await callMcp(product.mcpUrl, accessToken, 'tools/list', {}, { 'x-replica': replica })).status;
+    await expect.poll(status, { timeout: 1000, interval: 20 }).toBe(401);
+  }
+});
+
+test('A18: within the window, reuse by whoever does not know that the successor is in use revokes the family', async () => {
+  const { clientId, refreshToken } = await login();
+  const client = await refresh(product, clientId, refreshToken);
+  const next = await refresh(product, clientId, String(client.body['refresh_token']));
+  expect(next.status).toBe(200);
+  expect((await refresh(product, clientId, refreshToken)).body['error']).toBe('invalid_grant');
+  expect((await refresh(product, clientId, String(next.body['refresh_token']))).status).toBe(400);
+});
+
+test('A18 A28: a replica that dies over a refresh signs nobody out: another one does it again', async () => {
+  const { clientId, refreshToken } = await login();
+  // Spent, and answered to nobody: the process that did it is gone before it could note its answer.
+  product.store.failingPut = 'oauth.refresh-shared';
+  const never = await refresh(product, clientId, refreshToken);
+  product.store.failingPut = undefined;
+  const waiting = refresh(product, clientId, refreshToken);
+  product.time.aheadMs += 16_000;
+  const again = await waiting;
+  expect(again.status).toBe(200);
+  expect(tokensOf(again)).not.toBe(tokensOf(never));
+  expect(await works(again.body['access_token'])).toBe(200);
+  expect((await refresh(product, clientId, String(again.body['refresh_token']))).status).toBe(200);
+});
+
+test('A31 A50: a refresh token slides with its use, and ends with the sign-in however often it is used', async () => {
+  const own = await startReplicas();
+  const { clientId, refreshToken } = await obtainTokens(own, own.person('reader'));
+  const { refreshTokenSeconds, sessionSeconds } = own.config.lifetimes;
+  // The date of the whole process: gateway, emulator and libraries go along.
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const pass = (seconds: number) => {
+    vi.setSystemTime(Date.now() + seconds * 1000);
+    own.emulator.control.advanceClock(seconds);
+  };
+  let latest = refreshToken;
+  let passed = 0;
+  while (passed + refreshTokenSeconds < sessionSeconds) {
+    pass(refreshTokenSeconds - 3600);
+    passed += refreshTokenSeconds - 3600;
+    const renewed = await refresh(own, clientId, latest);
+    expect([passed, renewed.status]).toEqual([passed, 200]);
+    latest = String(renewed.body['refresh_token']);
+  }
+  pass(sessionSeconds - passed + 60);
+  expect((await refresh(own, clientId, latest)).body['error']).toBe('invalid_grant');
+  // The registration is still there: the client signs in again with it.
+  expect((await obtainTokens(own, own.person('reader'), { clientId })).clientId).toBe(clientId);
+  await own.close();
+});
+
+test('A28 D22 D31: neither database nor its log holds a token, an address or a name in clear', async () => {
+  const { clientId, refreshToken, accessToken } = await login();
+  const renewed = await refresh(product, clientId, refreshToken);
+  const files = ['valetkey.db', 'valetkey.db-wal'].map((name) => readFile(join(product.directory, name)));
+  const bytes = Buffer.concat(await Promise.all(files)).toString('latin1');
+  expect(bytes.length).toBeGreaterThan(10_000);
+  const { username } = product.person('reader');
+  const secrets = [clientId, refreshToken, accessToken, username, 'Rita', 'Test client', 'eyJ'];
+  for (const secret of [...secrets, ...tokensOf(renewed).split(' ')])
+    expect(bytes.includes(secret), secret.slice(0, 12)).toBe(false);
+});
