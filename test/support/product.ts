@@ -15,7 +15,7 @@ import {
   GATEWAY_CLIENT_SECRET,
 } from '@valetkey/entra-emulator';
 import { startSnippetsServer } from '@valetkey/example-snippets';
-import { createGateway, type GatewayOptions } from '@valetkey/gateway';
+import { createGateway, type Gateway, type GatewayOptions } from '@valetkey/gateway';
 import type { Config } from '@valetkey/gateway/config/config';
 import { loadConfig } from '@valetkey/gateway/config/load';
 import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/http/server';
@@ -36,13 +36,25 @@ export interface Product {
     Record<'reader' | 'writer' | 'admin' | 'guest' | 'disabled' | 'overage' | 'norole', Person>
   >;
   readonly directory: string;
+  /** The configuration as a file, for commands, and the environment that it refers to. */
+  readonly configFile: string;
+  readonly env: Readonly<Record<string, string>>;
   /** The gateway's clock: move it forward to let things expire. */
   readonly time: { aheadMs: number };
   /** Audit records so far. */
   readAudit(): Promise<Record<string, unknown>[]>;
+  /** Gateways behind the one address: requests go to them in turn, unless a test says to which. */
+  readonly replicas: Replicas;
   /** Everything the gateway logged. */
   readonly logLines: string[];
   close(): Promise<void>;
+}
+
+export interface Replicas {
+  /** All requests from now on go to this one; undefined: in turn. */
+  only: number | undefined;
+  /** Which of them answered, request by request: `0 GET /authorize`. */
+  readonly served: string[];
 }
 
 export interface ProductOptions {
@@ -50,6 +62,14 @@ export interface ProductOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly backends?: (snippetsUrl: string) => Record<string, unknown>;
   readonly gateway?: GatewayOptions;
+  /** Of a product that was closed, to go on with its keys and data. Default: a new one, removed at closing. */
+  readonly directory?: string;
+  /** Likewise its port, which is part of the issuer. */
+  readonly port?: number;
+  /** How many gateways share store, keys and address. Default: one. */
+  readonly replicas?: number;
+  /** Beside what the configuration refers to anyway. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Backends other than the snippets server, by their URL: told in `backends`. */
   readonly emulator?: Emulator;
 }
@@ -57,19 +77,27 @@ export interface ProductOptions {
 const functionKey = 'a-function-key-for-tests-only';
 
 export async function startProduct(options: ProductOptions = {}): Promise<Product> {
-  const directory = await mkdtemp(join(tmpdir(), 'valetkey-test-'));
-  const closers: (() => Promise<void>)[] = [() => rm(directory, { recursive: true, force: true })];
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'valetkey-test-')));
+  const closers: (() => Promise<void>)[] = [];
+  if (options.directory === undefined) closers.push(() => rm(directory, { recursive: true, force: true }));
   const emulator = options.emulator ?? (await createEmulator());
   if (options.emulator === undefined) closers.push(() => emulator.close());
 
-  const opened: { listener?: RequestListener } = {};
+  const listeners: RequestListener[] = [];
+  const replicas: Replicas = { only: undefined, served: [] };
   const server = createHttpServer(
-    (req, res) => (opened.listener === undefined ? res.writeHead(503).end() : opened.listener(req, res)),
+    (req, res) => {
+      const index = replicas.only ?? replicas.served.length % Math.max(listeners.length, 1);
+      replicas.served.push(`${index} ${req.method} ${req.url?.split('?')[0]}`);
+      const listener = listeners[index];
+      if (listener === undefined) res.writeHead(503).end();
+      else listener(req, res);
+    },
     {
       requestTimeoutMs: 30_000,
     },
   );
-  const { port } = await listen(server, '127.0.0.1', 0);
+  const { port } = await listen(server, '127.0.0.1', options.port ?? 0);
   const url = `http://localhost:${port}`;
   const mcpUrl = `${url}/snippets/mcp`;
   emulator.control.addRedirectUri(GATEWAY_CLIENT_ID, `${url}/auth/callback`);
@@ -84,50 +112,50 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
 
   const caFile = join(directory, 'ca.pem');
   await writeFile(caFile, emulator.caCertificatePem);
-  const loaded = loadConfig({
-    source: {
-      text: stringify({
-        publicUrl: url,
-        entra: {
-          cloud: {
-            authorityHost: emulator.httpsOrigin,
-            browserAuthorityHost: emulator.httpOrigin,
-            graphHost: emulator.httpsOrigin,
-            tokenExchangeAudience: 'api://AzureADTokenExchange',
-          },
-          tenant: CONTOSO_TENANT_ID,
-          clientId: GATEWAY_CLIENT_ID,
-          credential: { secret: 'env:CLIENT_SECRET' },
-          caFile,
+  const configFile = join(directory, 'valetkey.yaml');
+  const env = { CLIENT_SECRET: GATEWAY_CLIENT_SECRET, FUNCTION_KEY: functionKey, ...options.env };
+  await writeFile(
+    configFile,
+    stringify({
+      publicUrl: url,
+      entra: {
+        cloud: {
+          authorityHost: emulator.httpsOrigin,
+          browserAuthorityHost: emulator.httpOrigin,
+          graphHost: emulator.httpsOrigin,
+          tokenExchangeAudience: 'api://AzureADTokenExchange',
         },
-        store: `sqlite:${join(directory, 'valetkey.db')}`,
-        keys: { file: join(directory, 'keys.json') },
-        audit: { stdout: false, file: join(directory, 'audit.jsonl') },
-        limits: generousLimits,
-        backends: options.backends?.(snippets.url) ?? { snippets: snippetsBackend(snippets.url) },
-        ...options.config,
-      }),
-    },
-    baseDirectory: directory,
-    env: { CLIENT_SECRET: GATEWAY_CLIENT_SECRET, FUNCTION_KEY: functionKey },
-  });
+        tenant: CONTOSO_TENANT_ID,
+        clientId: GATEWAY_CLIENT_ID,
+        credential: { secret: 'env:CLIENT_SECRET' },
+        caFile,
+      },
+      store: `sqlite:${join(directory, 'valetkey.db')}`,
+      keys: { file: join(directory, 'keys.json') },
+      audit: { stdout: false, file: join(directory, 'audit.jsonl') },
+      limits: generousLimits,
+      backends: options.backends?.(snippets.url) ?? { snippets: snippetsBackend(snippets.url) },
+      ...options.config,
+    }),
+  );
+  const loaded = loadConfig({ source: { file: configFile }, env });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
 
   const time = { aheadMs: 0 };
   const logLines: string[] = [];
-  const gateway = await createGateway(
-    loaded.value,
-    {
-      clock: { nowMs: () => Date.now() + time.aheadMs },
-      random: (size) => randomBytes(size),
-      log: pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) }),
-    },
-    options.gateway,
-  );
-  opened.listener = gateway.listener;
+  const world = {
+    clock: { nowMs: () => Date.now() + time.aheadMs },
+    random: (size: number) => randomBytes(size),
+    log: pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) }),
+  };
+  const gateways: Gateway[] = [];
+  for (let index = 0; index < (options.replicas ?? 1); index += 1) {
+    gateways.push(await createGateway(loaded.value, world, options.gateway));
+  }
+  listeners.push(...gateways.map(({ listener }) => listener));
   closers.push(async () => {
     await closeGracefully(server, 200);
-    await gateway.close();
+    await Promise.all(gateways.map((gateway) => gateway.close()));
   });
 
   return {
@@ -137,7 +165,10 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     emulator,
     people: peopleOf(emulator),
     directory,
+    configFile,
+    env,
     time,
+    replicas,
     logLines,
     async readAudit() {
       const text = await readFile(join(directory, 'audit.jsonl'), 'utf8').catch(() => '');

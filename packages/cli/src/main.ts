@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs';
 import { check } from './commands/check.ts';
 import { consents } from './commands/consents.ts';
 import { dev } from './commands/dev.ts';
+import { exportStore } from './commands/export.ts';
+import { importStore } from './commands/import.ts';
+import { migrate } from './commands/migrate.ts';
 import { keys } from './commands/keys.ts';
 import { serve } from './commands/serve.ts';
 import { sessions } from './commands/sessions.ts';
@@ -11,8 +14,9 @@ import { UsageFault } from './usage-fault.ts';
 
 const usage = `valetkey: Entra ID sign-in for any MCP server
 
-  valetkey dev [--port N] [--state DIR] [--store URL] [--json]
+  valetkey dev [--upstream URL] [--port N] [--state DIR] [--store URL] [--json]
       The whole product on this machine: an Entra emulator, a sample MCP server and the gateway, ready to sign in.
+      --upstream URL  an MCP server of your own to put behind the gateway too, at /own/mcp
       --port N     the gateway's port, 8808 by default; 0 takes free ports for everything
       --state DIR  where keys and data live, .valetkey by default
       --store URL  where the gateway keeps its state, sqlite:DIR/valetkey.db by default
@@ -31,6 +35,13 @@ const usage = `valetkey: Entra ID sign-in for any MCP server
       no restart; prune removes those that seal nothing any more.
   valetkey keys new
       Prints a new key ring, for keys: { environment: env:NAME }.
+  valetkey migrate --config FILE
+      Brings the tables of a PostgreSQL store up to date. The gateway does so too at start, where its role may.
+  valetkey export --config FILE [--output FILE]
+      Every record of the store, sealed as it is, to a new file or to stdout.
+  valetkey import --config FILE [--input FILE] [--merge]
+      What export wrote, from a file or from stdin, into an empty store, with the same keys.
+      --merge      into a store that holds records already
   valetkey --version | --help
 `;
 
@@ -41,11 +52,14 @@ const commands: Readonly<Record<string, (args: string[]) => Promise<number>>> = 
   sessions,
   consents,
   keys,
+  migrate,
+  export: exportStore,
+  import: importStore,
 };
 
 async function main(args: readonly string[]): Promise<number> {
   const [name = '--help', ...rest] = args;
-  if (name === '--help' || name === '-h' || name === 'help') {
+  if (name === 'help' || args.length === 0 || args.includes('--help') || args.includes('-h')) {
     process.stdout.write(usage);
     return 0;
   }
@@ -65,6 +79,9 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (fault) {
   process.exitCode = 1;
-  if (fault instanceof UsageFault) process.stderr.write(`valetkey: ${fault.message}\n\n${usage}`);
+  if (fault instanceof UsageFault)
+    process.stderr.write(
+      `valetkey: ${fault.message}\n      valetkey --help tells the commands and their options\n`,
+    );
   else throw fault;
 }

@@ -4,6 +4,7 @@
  */
 import { randomId } from '@valetkey/core/base/random';
 import { err, ok, type Result } from '@valetkey/core/base/result';
+import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import { personId } from '@valetkey/core/policy/principal';
 import { openAudit } from './audit/audit.ts';
 import type { Config } from './config/config.ts';
@@ -14,6 +15,7 @@ import type { Consent, Session } from './session/session.ts';
 import { createSessions } from './session/sessions.ts';
 import { checkKeyRing } from './store/key-check.ts';
 import type { KeyFault } from './store/key-file.ts';
+import type { Driver } from './store/driver.ts';
 import { openDriver } from './store/open-store.ts';
 import { createStore } from './store/sealed.ts';
 import type { World } from './world.ts';
@@ -45,6 +47,29 @@ export interface Administration {
     prune(): Promise<Result<string[], KeyFault>>;
   };
   close(): Promise<void>;
+}
+
+/** The store as it lies there, for commands that move what is in it. */
+export interface SealedStore {
+  readonly driver: Driver;
+  readonly keyRing: KeyRing;
+  close(): Promise<void>;
+}
+
+/**
+ * @returns a fault when the keys cannot be had.
+ * @throws StoreUnavailable
+ */
+export async function openSealedStore(config: Config, world: World): Promise<Result<SealedStore, KeyFault>> {
+  const source = openKeySource(config, world);
+  try {
+    const loaded = await source.load();
+    if (!loaded.ok) return loaded;
+    const driver = await openDriver(config.store, world.clock, world.log);
+    return ok({ driver, keyRing: loaded.value.ring, close: () => driver.close() });
+  } finally {
+    await source.close();
+  }
 }
 
 /**

@@ -3,7 +3,8 @@ import type { Store } from './collection.ts';
 import { StoreDamaged } from './damage.ts';
 import type { KeyFault } from './key-file.ts';
 
-const collectionName = 'store.canary';
+/** Also told apart from people's records when a store is moved. */
+export const canaryCollection = 'store.canary';
 const canaryId = 'canary';
 
 /**
@@ -15,7 +16,7 @@ const canaryId = 'canary';
  * @throws StoreUnavailable
  */
 export async function checkKeyRing(store: Store): Promise<Result<undefined, KeyFault>> {
-  const canaries = store.collection<{ readonly purpose: string }>(collectionName);
+  const canaries = store.collection<{ readonly purpose: string }>(canaryCollection);
   try {
     await canaries.get(canaryId);
   } catch (fault) {

@@ -26,6 +26,22 @@ export async function openDriver(
   return openRedisDriver({ config, clock, warn });
 }
 
+/**
+ * Brings the layout of the store up to date, which opening it does too: for a role with more rights than the gateway's.
+ *
+ * @returns a sentence about what was done.
+ * @throws StoreUnavailable
+ */
+export async function migrateStore(config: StoreConfig, clock: Clock): Promise<string> {
+  if (config.driver === 'postgres') {
+    const { migratePostgresStore } = await import('./postgres.ts');
+    const { from, to } = await migratePostgresStore(config);
+    return from === to ? `PostgreSQL: layout ${to}, nothing to do` : `PostgreSQL: layout ${to}, was ${from}`;
+  }
+  await (await openDriver(config, clock)).close();
+  return config.driver === 'sqlite' ? 'SQLite: up to date' : 'Redis: reachable; it needs no layout';
+}
+
 export interface OpenStoreOptions {
   readonly config: StoreConfig;
   readonly keyRing: KeyRing;

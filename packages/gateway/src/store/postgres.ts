@@ -36,6 +36,18 @@ export async function openPostgresDriver(options: PostgresOptions): Promise<Driv
   }
 }
 
+/** Only the layout. @throws StoreUnavailable */
+export async function migratePostgresStore(
+  config: PostgresStoreConfig,
+): Promise<{ readonly from: number; readonly to: number }> {
+  const pool = openPostgresPool(config);
+  try {
+    return await pool.withClient(migratePostgres);
+  } finally {
+    await pool.close();
+  }
+}
+
 function createPostgresDriver(pool: PostgresPool, clock: Clock): Driver {
   const now = () => nowSeconds(clock);
   const isLive = ({ expiresAtSeconds }: DriverRecord) =>

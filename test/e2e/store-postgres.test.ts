@@ -1,0 +1,4 @@
+import { startPostgres } from '@valetkey/gateway/store/real-servers.suite';
+import { testOnReplicas } from '../support/on-replicas.ts';
+
+testOnReplicas('PostgreSQL', () => startPostgres());
