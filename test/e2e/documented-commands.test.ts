@@ -46,3 +46,15 @@ test('A60 A29: it is served without a secret, and names its public address only'
   });
   await command.stop();
 });
+
+test('A60 A51: a server of the developer stands behind the gateway too', async () => {
+  const upstream = 'http://127.0.0.1:3000/mcp';
+  const options = ['--upstream', upstream, '--json', '--port', '0', '--state', join(folder, 'own')];
+  const command = startCommand('npm', ['start', '--', ...options]);
+  const { mcp } = JSON.parse(await command.until(/\n/)) as { mcp: Record<string, string> };
+  expect(Object.keys(mcp)).toEqual(['snippets', 'own']);
+  const refused = await fetch(mcp['own'] ?? '', { method: 'POST' });
+  expect(refused.status).toBe(401);
+  expect(refused.headers.get('www-authenticate')).toContain('/.well-known/oauth-protected-resource/own/mcp');
+  await command.stop();
+});

@@ -1,21 +1,36 @@
 import type { Ready } from './commands/dev.ts';
 
+/** What the line of JSON does not hold. */
+export interface ReadyDetails {
+  /** By user name: disabled, guest, in many groups. */
+  readonly notes: ReadonlyMap<string, string>;
+  /** Where keys, store, audit file and log are. */
+  readonly stateDirectory: string;
+}
+
 /** What `valetkey dev` prints for a person: where everything is, who can sign in, and what to paste where. */
-export function describeReady(ready: Ready): string {
-  const [name, url] = Object.entries(ready.mcp)[0] ?? ['', ''];
-  const width = Math.max(...ready.users.map(({ username }) => username.length));
+export function describeReady(ready: Ready, more: ReadyDetails): string {
+  const servers = Object.entries(ready.mcp);
+  // Their own server, where there is one, is what they want to connect to.
+  const [name, url] = servers.at(-1) ?? ['', ''];
+  const width = (column: (user: Ready['users'][number]) => string) =>
+    Math.max(...ready.users.map((user) => column(user).length));
+  const nameWidth = width(({ username }) => username);
+  const passwordWidth = width(({ password }) => password);
+  const rolesWidth = width(rolesOf);
   const users = ready.users.map(
-    ({ username, password, roles }) =>
-      `  ${username.padEnd(width)}  ${password}  ${roles.join(', ') || '(no role)'}`,
+    (user) =>
+      `  ${user.username.padEnd(nameWidth)}  ${user.password.padEnd(passwordWidth)}  ${rolesOf(user).padEnd(rolesWidth)}  ${more.notes.get(user.username) ?? ''}`,
   );
   return `
 Valetkey is ready.
 
-  MCP server     ${url}
+${servers.map(([, address]) => `  MCP server     ${address}`).join('\n')}
   gateway        ${ready.gateway}
   Entra emulator ${ready.emulator}
+  audit and log  ${more.stateDirectory}
 
-Sign in as one of (username, password, app roles):
+Sign in as one of (username, password, app roles, what is special):
 
 ${users.join('\n')}
 
@@ -27,4 +42,8 @@ Connect a client:
 
 Stop with Ctrl+C.
 `;
+}
+
+function rolesOf({ roles }: Ready['users'][number]): string {
+  return roles.join(', ') || '(no role)';
 }

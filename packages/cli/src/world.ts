@@ -3,14 +3,18 @@ import { redact } from '@valetkey/core/base/redact';
 import type { World } from '@valetkey/gateway/world';
 import { destination, pino, stdSerializers } from 'pino';
 
-/** The real clock, the real randomness, and a log on stderr: stdout is for audit records. */
-export function createWorld(level: 'info' | 'warn'): World {
+/**
+ * The real clock, the real randomness, and a log.
+ *
+ * @param logFile default: stderr, since stdout is for audit records.
+ */
+export function createWorld(level: 'info' | 'warn', logFile?: string): World {
   return {
     clock: { nowMs: () => Date.now() },
     random: (size) => randomBytes(size),
     log: pino(
       { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: describeFault } },
-      destination({ dest: 2, sync: false }),
+      destination({ dest: logFile ?? 2, sync: false, ...(logFile === undefined ? {} : { mode: 0o600 }) }),
     ),
   };
 }

@@ -10,11 +10,13 @@ import {
   GATEWAY_CLIENT_ID,
   GATEWAY_CLIENT_SECRET,
 } from '@valetkey/entra-emulator';
+import type { Config } from '@valetkey/gateway/config/config';
 import { loadConfig } from '@valetkey/gateway/config/load';
 import { stringify } from 'yaml';
 import { parseOptions, parsePort } from '../command-line.ts';
-import { describeReady } from '../ready-text.ts';
+import { describeReady, type ReadyDetails } from '../ready-text.ts';
 import { untilStopped } from '../until-stopped.ts';
+import { UsageFault } from '../usage-fault.ts';
 import { createWorld } from '../world.ts';
 import { describeStartFault, runGateway } from './serve.ts';
 
@@ -41,6 +43,7 @@ export async function dev(args: string[]): Promise<number> {
     port: { type: 'string', default: defaultPort },
     state: { type: 'string', default: '.valetkey' },
     store: { type: 'string' },
+    upstream: { type: 'string' },
     json: { type: 'boolean', default: false },
   });
   const stopped = untilStopped();
@@ -50,8 +53,11 @@ export async function dev(args: string[]): Promise<number> {
       port: port === 0 ? await findFreePort() : port,
       stateDirectory: resolve(options.state),
       ...(options.store === undefined ? {} : { store: options.store }),
+      ...(options.upstream === undefined ? {} : { upstream: options.upstream }),
     });
-    process.stdout.write(options.json ? `${JSON.stringify(running.ready)}\n` : describeReady(running.ready));
+    process.stdout.write(
+      options.json ? `${JSON.stringify(running.ready)}\n` : describeReady(running.ready, running.details),
+    );
     await stopped;
     await running.close();
     return 0;
@@ -67,10 +73,14 @@ interface DevOptions {
   readonly port: number;
   readonly stateDirectory: string;
   readonly store?: string;
+  /** The MCP endpoint of a server of the developer's own. */
+  readonly upstream?: string;
 }
 
 /** Starts the three servers; when one fails, those that run are closed again. */
-async function startDev(options: DevOptions): Promise<{ readonly ready: Ready; close(): Promise<void> }> {
+async function startDev(
+  options: DevOptions,
+): Promise<{ readonly ready: Ready; readonly details: ReadyDetails; close(): Promise<void> }> {
   await mkdir(options.stateDirectory, { recursive: true, mode: 0o700 });
   const publicUrl = `http://localhost:${options.port}`;
   const opened: { close(): Promise<void> }[] = [];
@@ -89,8 +99,13 @@ async function startDev(options: DevOptions): Promise<{ readonly ready: Ready; c
     });
     opened.push(snippets);
     const config = await devConfig(options, { publicUrl, emulator, upstream: snippets.url, functionKey });
-    opened.push(await runGateway(config, createWorld('warn')));
-    return { ready: describe(publicUrl, emulator), close };
+    opened.push(await runGateway(config, createWorld('warn', join(options.stateDirectory, 'gateway.log'))));
+    const { stateDirectory } = options;
+    return {
+      ready: describe(config, emulator),
+      details: { notes: notesOf(emulator), stateDirectory },
+      close,
+    };
   } catch (fault) {
     await close();
     throw fault;
@@ -99,7 +114,7 @@ async function startDev(options: DevOptions): Promise<{ readonly ready: Ready; c
 
 /** The configuration goes through the same door as an operator's file. */
 async function devConfig(
-  { stateDirectory, store, port }: DevOptions,
+  { stateDirectory, store, port, upstream }: DevOptions,
   parts: { publicUrl: string; emulator: Emulator; upstream: string; functionKey: string },
 ) {
   const { emulator, publicUrl } = parts;
@@ -130,26 +145,41 @@ async function devConfig(
         path: backendPath,
         upstream: parts.upstream,
         credential: { header: 'x-functions-key', value: 'env:FUNCTION_KEY' },
-        scopes: { 'snippets.use': 'Read and save your text snippets' },
+        scopes: { 'snippets.use': 'Use your text snippets: read them, and save them if your role lets you' },
         enter: { anyRole: ['Snippets.Reader', 'Snippets.Writer'] },
         tools: { save_snippet: { anyRole: ['Snippets.Writer'] } },
       },
+      ...(upstream === undefined ? {} : { own: { title: 'Your MCP server', path: '/own/mcp', upstream } }),
     },
   });
   const env = { CLIENT_SECRET: GATEWAY_CLIENT_SECRET, FUNCTION_KEY: parts.functionKey };
   const loaded = loadConfig({ source: { text }, baseDirectory: stateDirectory, env });
-  if (!loaded.ok) throw new Error(loaded.error.map(({ path, problem }) => `${path}: ${problem}`).join('; '));
+  if (!loaded.ok)
+    throw new UsageFault(loaded.error.map(({ path, problem }) => `${path}: ${problem}`).join('; '));
   return loaded.value;
 }
 
-function describe(publicUrl: string, emulator: Emulator): Ready {
+function describe({ publicUrl, backends }: Config, emulator: Emulator): Ready {
   return {
     issuer: publicUrl,
     gateway: publicUrl,
     emulator: emulator.httpOrigin,
-    mcp: { snippets: `${publicUrl}${backendPath}` },
+    mcp: Object.fromEntries(backends.map(({ name, resource }) => [name, resource])),
     users: describeUsers(emulator),
   };
+}
+
+/** What the account picker says of a person, without the roles, which stand beside it. */
+function notesOf({ seed }: Emulator): ReadonlyMap<string, string> {
+  const isRole = (part: string) => part.startsWith('Snippets.');
+  const noteOf = (hint: string) =>
+    hint
+      .split(', ')
+      .filter((part) => !isRole(part))
+      .join(', ');
+  return new Map(
+    seed.tenants.flatMap(({ users }) => users.map(({ username, hint }) => [username, noteOf(hint)])),
+  );
 }
 
 function describeUsers({ seed }: Emulator): Ready['users'] {

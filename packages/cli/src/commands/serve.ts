@@ -62,7 +62,10 @@ export function describeStartFault(fault: unknown): string | undefined {
   if (fault instanceof StartFault) return `${fault.message}\n      ${fault.remedy}`;
   if (fault instanceof StoreUnavailable) return `the store cannot be opened: ${fault.message}`;
   if (fault instanceof Error && 'code' in fault) {
-    if (fault.code === 'EADDRINUSE') return 'the port is taken; stop what uses it, or choose another port';
+    if (fault.code === 'EADDRINUSE') {
+      const port = 'port' in fault ? ` ${String(fault.port)}` : '';
+      return `the port is taken:${port}; stop what uses it, or choose another port`;
+    }
     if (fault.code === 'EACCES') return 'the port may not be used by this account; choose one above 1023';
   }
   return undefined;
