@@ -7,6 +7,8 @@ import { allow, codeOf, goToConsent, signInAtEntra } from '../support/sign-in-st
 const web = 'https://client.example/oauth/callback';
 const otherWeb = 'https://other.example/oauth/callback';
 
+const program = 'http://127.0.0.1:33418/callback';
+
 let product: Product;
 let clientId: string;
 let nativeId: string;
@@ -23,7 +25,7 @@ beforeAll(async () => {
     },
   });
   clientId = await registerClient(product, { redirect_uris: [web] });
-  nativeId = await registerClient(product, { redirect_uris: ['http://127.0.0.1:33418/callback'] });
+  nativeId = await registerClient(product, { redirect_uris: [program] });
   await registerClient(product, { redirect_uris: [otherWeb] });
 });
 afterAll(() => product.close());
@@ -122,7 +124,7 @@ test.each([
   await expectPage(await ask({}, more));
 });
 
-test.each([
+const faults: [what: string, overrides: Record<string, string | undefined>][] = [
   ['no response_type', { response_type: undefined }],
   ['an implicit response_type', { response_type: 'token' }],
   ['a hybrid response_type', { response_type: 'code id_token' }],
@@ -136,17 +138,35 @@ test.each([
   ['a request object', { request: 'eyJhbGciOiJub25lIn0.e30.' }],
   ['a request_uri', { request_uri: 'https://evil.example/request' }],
   ['prompt=none', { prompt: 'none' }],
-])(
-  'A36 D35: %s goes back to the registered redirect with an error, and no further',
+];
+
+test.each(faults)(
+  'A36 D35: %s goes back to the registered program with an error, and no further',
   async (_what, overrides) => {
-    const response = await ask(overrides);
+    const { url } = authorizeRequest(product, nativeId, { redirect_uri: program, ...overrides });
+    const response = await fetch(url, { redirect: 'manual', headers: { accept: 'text/html' } });
     const location = response.headers.get('location') ?? '';
     expect([302, 303]).toContain(response.status);
-    expect(location.startsWith(`${web}?`) || location.startsWith(`${web}#`)).toBe(true);
+    expect(location.startsWith(`${program}?`) || location.startsWith(`${program}#`)).toBe(true);
     const answer = new URLSearchParams(new URL(location).search || new URL(location).hash.slice(1));
     expect(answer.get('error')).toMatch(/^[a-z_]+$/);
     expect(answer.get('iss')).toBe(product.url);
     expect(answer.get('code')).toBeNull();
+  },
+);
+
+test.each(faults)(
+  'A36 D24: %s sends nobody to the website of a client that nobody has checked',
+  async (_what, overrides) => {
+    const response = await ask(overrides);
+    expect(response.status).toBe(400);
+    expect(response.headers.get('location')).toBeNull();
+    const page = await response.text();
+    expect(page).toContain('This sign-in cannot go on');
+    expect(page).not.toMatch(/http-equiv="refresh"|<form|<script/i);
+    // The one link is to the address that was registered, for whoever knows it.
+    for (const [, href = ''] of page.matchAll(/href="(https?:[^"]*)"/g))
+      expect(href.startsWith(`${web}?`) || href.startsWith(`${web}#`)).toBe(true);
   },
 );
 
