@@ -6,6 +6,22 @@ export const commands: Readonly<Record<string, string>> = {
   'npm run valetkey -- check --config examples/config/valetkey.yaml --print':
     'test/e2e/documented-commands.test.ts',
   'npm run valetkey -- serve --config examples/config/valetkey.yaml': 'test/e2e/documented-commands.test.ts',
+  'npm run valetkey -- sessions list --config examples/config/valetkey.yaml':
+    'test/e2e/sessions-commands.test.ts',
+  'npm run valetkey -- sessions revoke --person rita@contoso.com --config examples/config/valetkey.yaml':
+    'test/e2e/sessions-commands.test.ts',
+  'npm run valetkey -- consents list --config examples/config/valetkey.yaml':
+    'test/e2e/sessions-commands.test.ts',
+  'npm run valetkey -- consents revoke --person rita@contoso.com --config examples/config/valetkey.yaml':
+    'test/e2e/sessions-commands.test.ts',
+  'npm run valetkey -- keys list --config examples/config/valetkey.yaml':
+    'test/e2e/sessions-commands.test.ts',
+  'npm run valetkey -- keys rotate --config examples/config/valetkey.yaml':
+    'test/e2e/sessions-commands.test.ts',
+  'npm run valetkey -- keys prune --config examples/config/valetkey.yaml':
+    'test/e2e/sessions-commands.test.ts',
+  'npm run valetkey -- sessions revoke --all --config examples/config/valetkey.yaml':
+    'test/e2e/sessions-commands.test.ts',
   'npm test': '.ci/run',
   'npm run check': 'tools/bootstrap.integration.test.ts',
   'npm run build': 'tools/bootstrap.integration.test.ts',

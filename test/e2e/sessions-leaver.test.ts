@@ -26,7 +26,7 @@ const call = async (product: Replicas, token: unknown) =>
   (await callMcp(product.mcpUrl, String(token), 'tools/list')).status;
 
 const reasons = async (product: Replicas) =>
-  (await product.readAudit()).map(({ event, reason }) => `${event} ${reason}`);
+  (await product.readAudit()).map(({ event, reason }) => `${String(event)} ${String(reason)}`);
 
 const checkSeconds = 60;
 const config = { leaver: { checkSeconds } };

@@ -81,7 +81,8 @@ test('A56 A50: open streams are cut with their session, and audited; those of ot
   expect(performance.now() - startedMs).toBeLessThan(1500);
   expect(kept.isOpen()).toBe(true);
   kept.close();
-  const reasons = async () => (await product.readAudit()).map(({ event, reason }) => `${event} ${reason}`);
+  const reasons = async () =>
+    (await product.readAudit()).map(({ event, reason }) => `${String(event)} ${String(reason)}`);
   await expect.poll(reasons, { timeout: 3000 }).toContain('access.denied session_ended');
   expect(await reasons()).toContain('session.revoke operator');
 });

@@ -37,7 +37,7 @@ export async function openEventStream(
   };
   const ended = drain()
     .catch(() => undefined)
-    .then(() => {
+    .finally(() => {
       isOpen = false;
     });
   return { ended, isOpen: () => isOpen, close: () => void reader?.cancel() };

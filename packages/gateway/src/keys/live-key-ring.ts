@@ -27,7 +27,7 @@ export const KEY_POLL_MS = 1000;
  */
 export async function watchKeyRing(options: LiveKeyRingOptions): Promise<LiveKeyRing> {
   const { source, log } = options;
-  const state = { ring: options.ring, version: await source.version(), isLoading: false };
+  const state = { ring: options.ring, version: await source.version(), isLoading: false, warnedOf: '' };
 
   async function reload(): Promise<boolean> {
     const version = await source.version();
@@ -36,10 +36,13 @@ export async function watchKeyRing(options: LiveKeyRingOptions): Promise<LiveKey
     try {
       const loaded = await source.load();
       if (!loaded.ok) {
-        log.error(
-          { problem: loaded.error.problem },
-          'the changed keys cannot be used: going on with those of before',
-        );
+        // Once per change; tried again with each look, since a vault may be back.
+        if (state.warnedOf !== version)
+          log.error(
+            { problem: loaded.error.problem },
+            'the changed keys cannot be used: going on with those of before',
+          );
+        state.warnedOf = version;
         return false;
       }
       const { ring } = loaded.value;

@@ -1,0 +1,59 @@
+/** The commands of the guides on sessions and on disaster, as they stand there, on a copy of the example configuration. */
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { repositoryRoot, runCommand } from '../support/command.ts';
+
+const example = 'examples/config/valetkey.yaml';
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'valetkey-commands-'));
+  await copyFile(join(repositoryRoot, example), join(folder, 'valetkey.yaml'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const env = { FUNCTION_KEY: 'a-function-key-for-tests-only' };
+const run = (...args: string[]) => {
+  const config = args.includes('new') ? [] : ['--config', join(folder, 'valetkey.yaml')];
+  return runCommand('npm', ['run', '--silent', 'valetkey', '--', ...args, ...config], { env });
+};
+
+test.each([
+  [['sessions', 'list'], /^session +person +client/],
+  [['sessions', 'revoke', '--person', 'rita@contoso.com'], /0 revoked/],
+  [['sessions', 'revoke', '--all'], /0 revoked/],
+  [['consents', 'list'], /^person +client/],
+  [['consents', 'revoke', '--person', 'rita@contoso.com'], /0 revoked/],
+  [['keys', 'list'], /in use/],
+])('A40 A56: `valetkey %s` is answered', async (args, expected) => {
+  const { code, stdout, stderr } = await run(...args);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  expect(stdout).toMatch(expected);
+});
+
+test('A28 D59: keys are rotated by the command, not pruned too early, and a new ring is printed', async () => {
+  const rotated = await run('keys', 'rotate', '--wait', '0');
+  expect(rotated).toMatchObject({ code: 0 });
+  const [, staged] = /^staged (\S+)$/m.exec(rotated.stdout) ?? [];
+  expect(rotated.stdout).toContain(`in use ${staged}`);
+  const file = JSON.parse(await readFile(join(folder, 'keys.json'), 'utf8')) as { current: string };
+  expect(file.current).toBe(staged);
+  const pruned = await run('keys', 'prune');
+  expect(pruned.code).toBe(1);
+  expect(pruned.stderr).toContain('still in use');
+  expect(pruned.stderr).not.toMatch(/\n\s+at /);
+  expect(JSON.parse((await run('keys', 'new')).stdout)).toMatchObject({ version: 1 });
+});
+
+test.each([
+  [['sessions', 'revoke'], 'sessions revoke needs --person'],
+  [['sessions', 'nonsense'], 'sessions takes list or revoke'],
+  [['consents', 'revoke'], 'consents revoke needs --person'],
+  [['keys', 'rotate', '--step', 'later'], '--step takes stage or use'],
+])('A2: `valetkey %s` fails with a reason', async (args, reason) => {
+  const { code, stderr } = await run(...args);
+  expect(code).toBe(1);
+  expect(stderr).toContain(reason);
+});
