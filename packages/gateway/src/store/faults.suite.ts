@@ -147,6 +147,38 @@ function networkTests(world: FaultWorld): void {
     expect(answered.filter((key) => !there.has(key))).toEqual([]);
   }, 60_000);
 
+  test('A17 A57: a change whose answer was lost is not made again: the caller is told that nobody knows', async () => {
+    const { driver, direct, proxy } = world;
+    const lose = async (work: () => Promise<unknown>, isDone: () => Promise<boolean>) => {
+      await driver.ping();
+      proxy.mode = 'mute';
+      const outcome = work().catch(asFault);
+      await until('the change', isDone);
+      proxy.mode = 'pass';
+      proxy.cut();
+      const ended = await outcome;
+      await until('the driver', () =>
+        driver.ping().then(
+          () => true,
+          () => false,
+        ),
+      );
+      return ended;
+    };
+    await direct.put('code', { value: bytes('code'), groups: ['g'] });
+    const isTaken = async () => (await direct.get('code')) === undefined;
+    expect(await lose(() => driver.take('code'), isTaken)).toBeInstanceOf(StoreUnavailable);
+    expect(await direct.list('g')).toEqual([]);
+    const isMade = async () => (await direct.get('made')) !== undefined;
+    const create = () => driver.create('made', { value: bytes('v') });
+    expect(await lose(create, isMade)).toBeInstanceOf(StoreUnavailable);
+    const isNext = async () => text((await direct.get('made'))?.value) === 'w';
+    const replace = () => driver.replace('made', bytes('v'), { value: bytes('w') });
+    expect(await lose(replace, isNext)).toBeInstanceOf(StoreUnavailable);
+    const isGone = async () => (await direct.get('made')) === undefined;
+    expect(await lose(() => driver.delete('made'), isGone)).toBeInstanceOf(StoreUnavailable);
+  }, 30_000);
+
   test('A57: no crowd gathers in front of a server that refuses: 3,000 calls end in time, and the next ones work', async () => {
     world.proxy.mode = 'refuse';
     world.proxy.cut();

@@ -208,6 +208,10 @@ describe('Redis', () => {
     const keys = await client.keys('*');
     expect(keys.toSorted()).toEqual(['{valetkey}:expiries', '{valetkey}:index', '{valetkey}:r:k']);
     for (const key of keys) expect(await client.ttl(key), key).toBe(-1);
+    await driver.put('k', { value, groups: ['h', 'i'] });
+    await driver.replace('k', value, { value, groups: ['j'] });
+    expect(await client.zRange('{valetkey}:index', 0, -1), 'itself and its one group').toHaveLength(2);
+    expect(await client.zCard('{valetkey}:expiries')).toBe(0);
     await driver.take('k');
     expect(await client.keys('*'), 'and nothing stays behind').toEqual([]);
     await client.close();

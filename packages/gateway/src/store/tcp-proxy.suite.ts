@@ -4,8 +4,11 @@ import type { AddressInfo } from 'node:net';
 
 export interface TcpProxy {
   readonly port: number;
-  /** `pass` forwards; `silent` takes connections and bytes and answers nothing; `refuse` resets at once. */
-  mode: 'pass' | 'silent' | 'refuse';
+  /**
+   * `pass` forwards; `silent` takes connections and bytes and answers nothing; `mute` passes questions on and loses
+   * the answers; `refuse` resets at once.
+   */
+  mode: 'pass' | 'silent' | 'mute' | 'refuse';
   delayMs: number;
   /** Resets every connection that is open now. */
   cut(): void;
@@ -29,7 +32,8 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     const far = track(connect(targetPort, '127.0.0.1'));
     const pump = (from: Socket, to: Socket) => {
       from.on('data', (chunk) => {
-        if (proxy.mode !== 'pass') return;
+        const isLost = proxy.mode === 'mute' ? from === far : proxy.mode !== 'pass';
+        if (isLost) return;
         if (proxy.delayMs === 0) to.write(chunk);
         else setTimeout(() => to.write(chunk), proxy.delayMs);
       });
