@@ -1,6 +1,7 @@
 /** For tests: MCP endpoints as the gateway mounts them, behind the real router, before real backends. */
 import { randomBytes } from 'node:crypto';
 import { createPolicy } from '@valetkey/core/policy/decide';
+import { pino } from 'pino';
 import type { AuditEvent } from './audit/event.ts';
 import type { BackendConfig } from './config/config.ts';
 import { issuer, issueToken, openTestRing } from './enforce/issued-token.suite.ts';
@@ -14,6 +15,8 @@ import { createIdentitySigner } from './proxy/identity.ts';
 
 export interface GatewayStandIn extends Listening {
   readonly audited: AuditEvent[];
+  /** What the endpoints logged as a warning. */
+  readonly warned: string[];
   readonly revoked: Set<string>;
   readonly jwks: { keys: unknown[] };
   /** A token of an hour for the backend's resource. */
@@ -32,6 +35,8 @@ export const signer = createIdentitySigner({
 export async function startGateway(backends: readonly BackendConfig[]): Promise<GatewayStandIn> {
   const clock = { nowMs: () => Date.now() };
   const audited: AuditEvent[] = [];
+  const warned: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line: string) => void warned.push(line) });
   const revoked = new Set<string>();
   const verifier = createTokenVerifier({ issuer, keyRing: ring, clock, isRevoked: (id) => revoked.has(id) });
   const mounted = backends.map((backend) => ({
@@ -53,7 +58,7 @@ export async function startGateway(backends: readonly BackendConfig[]): Promise<
         audit: { record: (event) => void audited.push(event), close: async () => {} },
         limits: { mcpBodyBytes: 10_000, requestTimeoutMs: 5_000 },
         clock,
-        log: silentLog,
+        log,
       }),
     })),
     {
@@ -72,6 +77,7 @@ export async function startGateway(backends: readonly BackendConfig[]): Promise<
   return {
     url: front.url,
     audited,
+    warned,
     revoked,
     jwks: { keys: [signer.publicJwk] },
     issue(resource, changes) {

@@ -239,6 +239,13 @@ test.each<[string, { method?: string; body?: unknown }]>([
   expect((await ask({ headers: { authorization: `Bearer ${writer}` }, ...options })).text).toContain('save');
 });
 
+test('A24: a rule for a tool that the backend does not have is warned about, once', async () => {
+  for (let times = 0; times < 3; times += 1) await ask({ headers: signedIn(), body: listing });
+  const told = gateway.warned.filter((line) => line.includes('rules name tools'));
+  expect(told).toHaveLength(1);
+  expect(JSON.parse(told[0] ?? '')).toMatchObject({ tools: ['share'] });
+});
+
 test('A24: who may not enter is refused at initialize', async () => {
   const outsider = await gateway.issue(resource, { roles: [] });
   const body = { jsonrpc: '2.0', id: 1, method: 'initialize', params: {} };

@@ -59,7 +59,8 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
   const { backend, verifier, policy, proxy, audit, limits, clock, log } = options;
   const { streams = createOpenStreams(clock), isBlind = () => false, recheck = () => undefined } = options;
   const context = challengeContext(backend);
-  const hasToolRules = Object.keys(backend.rules.tools).length > 0;
+  const hasToolRules = Object.keys(backend.rules.tools).length > 0 || backend.rules.otherTools === 'deny';
+  const spelling = createSpellingWatch(backend, log);
 
   return async (exchange) => {
     const startedMs = clock.nowMs();
@@ -103,7 +104,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
         principal,
         body: bytes,
         era,
-        ...(isFiltered ? { rewriteMessage: hideTools(policy, principal, era) } : {}),
+        ...(isFiltered ? { rewriteMessage: hideTools(policy, principal, era, spelling) } : {}),
       }),
     );
     const isRecordedNow = isLongLived(exchange, asked.value);
@@ -203,12 +204,43 @@ function mayListTools({ method }: Exchange, { operations }: Asked): boolean {
 }
 
 /** Takes the tools that this person may not call out of every list in an answer (A24). */
-function hideTools(policy: Policy, principal: Principal, era: Era): RewriteMessage {
+function hideTools(policy: Policy, principal: Principal, era: Era, spelling: SpellingWatch): RewriteMessage {
   const isVisible = (name: string) => policy.isToolVisible(principal, name);
   return (message) => {
+    for (const each of [message].flat()) spelling.look(each);
     if (!Array.isArray(message)) return filterListResult(message, isVisible, era);
     const filtered = message.map((each) => filterListResult(each, isVisible, era));
     return filtered.every((each, index) => each === message[index]) ? message : filtered;
+  };
+}
+
+interface SpellingWatch {
+  look(message: unknown): void;
+}
+
+/**
+ * A rule for a tool that the backend does not have is most likely misspelled, and then leaves the real tool open.
+ * Only a backend's own complete list can tell, so it is told at the first one that passes, once.
+ */
+function createSpellingWatch(backend: BackendConfig, log: Logger): SpellingWatch {
+  const unseen = new Set(Object.keys(backend.rules.tools));
+  const told = new Set<string>();
+  return {
+    look(message) {
+      const { tools, nextCursor } = ((message as { result?: unknown } | null)?.result ?? {}) as {
+        tools?: unknown;
+        nextCursor?: unknown;
+      };
+      if (!Array.isArray(tools)) return;
+      for (const tool of tools as { name?: unknown }[]) unseen.delete(String(tool?.name));
+      const misspelled = [...unseen].filter((name) => !told.has(name));
+      if (nextCursor !== undefined || misspelled.length === 0) return;
+      for (const name of misspelled) told.add(name);
+      log.warn(
+        { backend: backend.name, tools: misspelled },
+        'rules name tools that the backend does not have',
+      );
+    },
   };
 }
 

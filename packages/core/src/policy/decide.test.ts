@@ -194,3 +194,12 @@ test('decisions stay right when there are more kinds of callers than the cache h
 test('a person is named by tenant and object id', () => {
   expect(personId(caller())).toBe('t.o');
 });
+
+test('A24: with `otherTools: deny` a tool without a rule is for nobody, and the server itself stays open', () => {
+  const closed = createPolicy({ enter: {}, tools: { known: { anyRole: ['Reader'] } }, otherTools: 'deny' });
+  const reader = caller(['Reader', 'Admin']);
+  expect(closed.decide(reader, call('known'))).toEqual({ allow: true });
+  expect(closed.decide(reader, call('unknown'))).toMatchObject({ allow: false, reason: 'missing_role' });
+  expect(closed.isToolVisible(reader, 'unknown')).toBe(false);
+  expect(closed.decide(reader, list)).toEqual({ allow: true });
+});

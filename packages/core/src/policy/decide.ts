@@ -67,6 +67,10 @@ export function createPolicy(rules: BackendRules): Policy {
       { id: index + 1, requirements: [rules.enter, requirement], subject: `tool ${name}` },
     ]),
   );
+  const others: Rule =
+    rules.otherTools === 'deny'
+      ? { id: -1, requirements: [rules.enter, { anyRole: [] }], subject: 'a tool without a rule' }
+      : enter;
   const all = [rules.enter, ...Object.values(rules.tools)];
   const roleNumbers = numberOf(all.flatMap((one) => [...(one.anyRole ?? []), ...(one.allRoles ?? [])]));
   const scopeNumbers = numberOf(all.flatMap((one) => one.scopes ?? []));
@@ -87,7 +91,7 @@ export function createPolicy(rules: BackendRules): Policy {
     if (operation.kind === 'response') return enter;
     if (!isPlainText(operation.method)) return undefined;
     if (operation.method !== 'tools/call') return enter;
-    return isPlainText(operation.name) ? (tools.get(operation.name) ?? enter) : undefined;
+    return isPlainText(operation.name) ? (tools.get(operation.name) ?? others) : undefined;
   };
 
   return {
@@ -99,7 +103,7 @@ export function createPolicy(rules: BackendRules): Policy {
     },
     isToolVisible(principal, name) {
       if (!isPlainText(name)) return false;
-      const decision = judge(principal, tools.get(name) ?? enter);
+      const decision = judge(principal, tools.get(name) ?? others);
       return decision.allow || decision.reason === 'insufficient_scope';
     },
   };

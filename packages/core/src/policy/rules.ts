@@ -12,6 +12,8 @@ export interface Requirement {
 export interface BackendRules {
   /** To use the backend at all. */
   readonly enter: Requirement;
-  /** By exact tool name; a tool that is not named needs `enter` only. */
+  /** By exact tool name. */
   readonly tools: Readonly<Record<string, Requirement>>;
+  /** Tools that `tools` does not name: `allow` (default) asks for `enter` only, `deny` keeps them from everybody. */
+  readonly otherTools?: 'allow' | 'deny';
 }

@@ -169,13 +169,19 @@ function buildScopes(name: string, scopes: BackendFile['scopes'], title: string)
   }));
 }
 
-function buildRules({ enter, tools }: BackendFile): BackendRules {
+/** Also of a server on this machine: `stdio-config.ts`. */
+export function buildRules({
+  enter,
+  tools,
+  otherTools,
+}: Pick<BackendFile, 'enter' | 'tools' | 'otherTools'>): BackendRules {
   const named = Object.entries(tools).map(
     ([tool, requirement]) => [tool, buildRequirement(requirement)] as const,
   );
   // Without a prototype: a tool called `constructor` must not find a rule that nobody wrote.
   return {
     enter: buildRequirement(enter),
+    otherTools,
     tools: Object.assign(Object.create(null), Object.fromEntries(named)) as Record<string, Requirement>,
   };
 }

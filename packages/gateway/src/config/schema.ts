@@ -34,11 +34,11 @@ function whole(bound: { readonly min: number; readonly max: number }) {
 }
 
 const notEmpty = z.string().min(1).max(200);
-const path = z.string().min(1).describe('Path of a file, relative to the configuration file.');
+export const path = z.string().min(1).describe('Path of a file, relative to the configuration file.');
 const reference = text(checkReference).describe(
   'Where the secret stands: env:NAME or file:./path. Never the secret.',
 );
-const guid = text(checkGuid);
+export const guid = text(checkGuid);
 const redirectUri = text(checkRedirectUri);
 
 const rateLimit = (standard: { readonly requests: number; readonly windowSeconds: number }) =>
@@ -83,7 +83,7 @@ const entraCredential = z
 
 const origin = text(checkOrigin);
 
-const cloud = z
+export const cloud = z
   .union([
     z.enum(['public', 'usgov', 'china']),
     z.strictObject({
@@ -151,7 +151,7 @@ const limits = z.strictObject({
   requestTimeoutMs: whole(bounds.requestTimeoutMs).default(defaults.requestTimeoutMs),
 });
 
-const requirement = z.strictObject({
+export const requirement = z.strictObject({
   anyRole: z.array(text(checkRole)).min(1).optional().describe('At least one of these app roles.'),
   allRoles: z.array(text(checkRole)).min(1).optional().describe('All of these app roles.'),
   scopes: z.array(text(checkScopeName)).min(1).optional().describe('All of these scopes.'),
@@ -184,6 +184,10 @@ export const backendSchema = z.strictObject({
     .record(z.string().min(1).max(128), requirement)
     .default({})
     .describe('What a caller needs beyond `enter`, by exact tool name.'),
+  otherTools: z
+    .enum(['allow', 'deny'])
+    .default('allow')
+    .describe('Tools that `tools` does not name: open to whoever may enter, or to nobody.'),
   firstByteTimeoutMs: whole(bounds.firstByteTimeoutMs).default(defaults.firstByteTimeoutMs),
 });
 
