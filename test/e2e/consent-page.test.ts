@@ -38,7 +38,6 @@ const plain: ConsentView = {
     { name: 'snippets.write', description: 'Save new snippets and change your own' },
   ],
   entraScopes: ['openid', 'profile', 'offline_access', 'User.Read'],
-  person: { displayName: 'Rita Reader', username: 'rita@contoso.example' },
   csrfToken: 'x',
   formAction: '/consent',
   rememberDays: 30,
@@ -183,7 +182,6 @@ function fillEveryField(text: string, redirectUri: string): ConsentView {
     resource: text,
     scopes: [{ name: text, description: text }],
     entraScopes: [text, text],
-    person: { displayName: text, username: `${text} ` },
     formAction: text,
   };
 }
@@ -227,7 +225,6 @@ test('A39: the page shows all that a person needs, styled by our own sheet, with
     'An application on this computer (localhost:54213)',
     'Read the code snippets that you can see',
     'snippets.write',
-    'Rita Reader',
   ])
     expect(content).toContain(part);
   expect(await page.locator('input[name=remember]').isChecked()).toBe(true);

@@ -29,8 +29,6 @@ export interface ConsentView {
   readonly scopes: readonly { readonly name: string; readonly description: string }[];
   /** What the gateway will ask of Microsoft Entra for this sign-in. */
   readonly entraScopes: readonly string[];
-  /** Who is asked, if known before the sign-in. */
-  readonly person?: { readonly displayName?: string; readonly username?: string };
   readonly csrfToken: string;
   readonly formAction: string;
   /** How long "Remember" lasts. */
@@ -48,7 +46,7 @@ export function renderConsentPage(view: ConsentView): Html {
   return renderPage({
     title: `Allow ${clientName}?`,
     body: html`<h1>Allow <bdi>${clientName}</bdi> to use ${view.backendTitle}?</h1>
-<p class="lead">${describePerson(view.person)}</p>
+<p class="lead">It will act as you. You sign in with Microsoft next.</p>
 ${renderScopes(view)}
 ${renderCautions(view, redirect)}
 <h2>Who is asking</h2>
@@ -64,13 +62,6 @@ ${renderEntra(view)}
 </div>
 </form>`,
   });
-}
-
-function describePerson(person: ConsentView['person']): Html {
-  const name = person?.displayName ?? person?.username;
-  if (name === undefined) return html`It will act as you. You sign in with Microsoft next.`;
-  const username = person?.username !== name && person?.username;
-  return html`It will act as <b><bdi>${name}</bdi></b>${username && html` (<bdi>${username}</bdi>)`}.`;
 }
 
 function renderScopes({ scopes }: ConsentView): Html {
