@@ -120,3 +120,18 @@ test('A56: while the store is away valid tokens work on for a while, then calls 
   await expect.poll(() => call(accessToken, 1), { timeout: 3000 }).toBe(200);
   expect((await refresh(product, clientId, refreshToken)).status).toBe(200);
 });
+
+test.each([
+  [true, 'is cut'],
+  [false, 'goes on'],
+])('A50: with cutAtExpiry %s a stream whose token has expired %s', async (cutAtExpiry, _what) => {
+  const own = await startReplicas({ config: { streams: { cutAtExpiry } } });
+  const { accessToken } = await obtainTokens(own, own.person('reader'));
+  const stream = await openEventStream(own.mcpUrl, accessToken);
+  own.time.aheadMs += (own.config.lifetimes.accessTokenSeconds + 1) * 1000;
+  if (cutAtExpiry) await stream.ended;
+  else await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect(stream.isOpen()).toBe(!cutAtExpiry);
+  stream.close();
+  await own.close();
+});

@@ -40,5 +40,5 @@ export async function openEventStream(
     .finally(() => {
       isOpen = false;
     });
-  return { ended, isOpen: () => isOpen, close: () => void reader?.cancel() };
+  return { ended, isOpen: () => isOpen, close: () => void reader?.cancel().catch(() => undefined) };
 }

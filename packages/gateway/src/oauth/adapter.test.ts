@@ -3,10 +3,12 @@ import { createKeyRing, parseKeyRing } from '@valetkey/core/crypto/key-ring';
 import { expect, test } from 'vitest';
 import { createStore } from '../store/sealed.ts';
 import { openSqliteDriver } from '../store/sqlite.ts';
-import { createAdapterFactory } from './adapter.ts';
+import { StoreUnavailable } from '../store/driver.ts';
+import { createAdapterFactory, keepRegistration } from './adapter.ts';
 
-async function openAdapters() {
-  const clock = { nowMs: () => Date.now() };
+async function openAdapters(registrationSeconds = 0) {
+  const time = { aheadMs: 0 };
+  const clock = { nowMs: () => Date.now() + time.aheadMs };
   const ring = parseKeyRing(createKeyRing(randomBytes, 0));
   if (!ring.ok) throw new Error(ring.error);
   const driver = openSqliteDriver({ path: ':memory:', clock });
@@ -15,9 +17,10 @@ async function openAdapters() {
   const adapterFor = createAdapterFactory({
     store,
     clock,
+    registrationSeconds,
     onGrantEnded: async (grantId) => void ended.push(grantId),
   });
-  return { adapterFor, ended };
+  return { adapterFor, ended, store, time };
 }
 
 test('D36 A47: of twenty requests that spend one code at once, one succeeds, and the grant ends', async () => {
@@ -55,4 +58,36 @@ test('A31 D50: a client registration has no expiry', async () => {
   const clients = adapterFor('Client');
   await clients.upsert('client-1', { client_id: 'client-1' }, 0);
   expect(await clients.find('client-1')).toMatchObject({ client_id: 'client-1' });
+});
+
+test('A31 D22: registrations are kept for ever, or as long after their last token as the setting says', async () => {
+  const year = 365 * 24 * 3600 * 1000;
+  const kept = await openAdapters();
+  await kept.adapterFor('Client').upsert('client-1', { client_id: 'client-1' }, 0);
+  kept.time.aheadMs += 10 * year;
+  expect(await kept.adapterFor('Client').find('client-1')).toMatchObject({ client_id: 'client-1' });
+
+  const { adapterFor, store, time } = await openAdapters(3600);
+  const clients = adapterFor('Client');
+  await clients.upsert('client-1', { client_id: 'client-1' }, 0);
+  for (let times = 0; times < 3; times += 1) {
+    time.aheadMs += 3_500_000;
+    await keepRegistration(store, 'client-1', 3600);
+  }
+  expect(await clients.find('client-1')).toMatchObject({ client_id: 'client-1' });
+  time.aheadMs += 3_600_000;
+  expect(await clients.find('client-1')).toBeUndefined();
+});
+
+test('a store that is away is told to clients as temporarily_unavailable', async () => {
+  const adapter = createAdapterFactory({
+    store: {
+      collection: () => ({ get: () => Promise.reject(new StoreUnavailable('away')) }) as never,
+      ping: async () => {},
+      close: async () => {},
+    },
+    clock: { nowMs: () => 0 },
+    onGrantEnded: async () => {},
+  })('Client');
+  await expect(adapter.find('x')).rejects.toMatchObject({ error: 'temporarily_unavailable' });
 });
