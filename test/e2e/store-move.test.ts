@@ -13,11 +13,14 @@ import { goToConsent } from '../support/sign-in-steps.ts';
 
 let directory: string;
 let emulator: Emulator;
+let servers: readonly RealServer[] = [];
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'valetkey-move-'));
   emulator = await createEmulator();
+  servers = await Promise.all([startPostgres(), startRedis()]);
 });
 afterAll(async () => {
+  await Promise.all(servers.map((server) => server.close()));
   await emulator.close();
   await rm(directory, { recursive: true, force: true });
 });
@@ -37,7 +40,6 @@ async function withStore(product: Product, name: string, store: string): Promise
 }
 
 test('A57 D22 D49 D50: a trial on SQLite moves to PostgreSQL, then to Redis, and nobody signs in or registers again', async () => {
-  const servers: RealServer[] = [await startPostgres(), await startRedis()];
   const [postgres, redis] = servers;
   const first = await startProduct({ directory, emulator });
   const port = Number(new URL(first.url).port);
@@ -107,7 +109,6 @@ test('A57 D22 D49 D50: a trial on SQLite moves to PostgreSQL, then to Redis, and
   const last = await valetkey(first, redis?.url ?? '', 'import', '--config', onServer, '--input', piped);
   expect(last.code, last.stderr).toBe(0);
   await goOn(redis?.url ?? '');
-  for (const server of servers) await server.close();
 }, 120_000);
 
 test('export and import say what is wrong, in a sentence, and change nothing', async () => {

@@ -42,10 +42,15 @@ export function storeConfigOf(url: string, more: Record<string, unknown> = {}): 
   } as StoreConfig;
 }
 
-const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
+/** Ends a server whose test process was killed: its end of the pipe closes then, and the shell reads on to `kill`. */
+function watchOver(child: ChildProcess): void {
+  const guard = spawn('sh', ['-c', 'read -r _; kill -9 "$0"', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  guard.on('error', () => {});
+  guard.unref();
+  child.once('close', () => guard.kill('SIGKILL'));
+}
 
 export async function findFreePorts(count: number): Promise<number[]> {
   const probes = Array.from({ length: count }, () => createServer());
@@ -252,7 +257,7 @@ async function startProcess(options: ProcessOptions): Promise<Omit<RealServer, '
       cwd: directory,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    running.add(child);
+    watchOver(child);
     const seen = { output: '', ended: false };
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -260,7 +265,6 @@ async function startProcess(options: ProcessOptions): Promise<Omit<RealServer, '
       });
     }
     child.once('close', () => {
-      running.delete(child);
       seen.ended = true;
     });
     state.child = child;
