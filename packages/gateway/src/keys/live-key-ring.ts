@@ -18,8 +18,8 @@ export interface LiveKeyRingOptions {
   readonly log: Pick<Logger, 'info' | 'error'>;
 }
 
-/** How soon a replica knows a key that joined the ring; `rotateKeys` waits for several of these. */
-export const KEY_POLL_MS = 1000;
+/** How soon a replica knows a key that joined the ring; `valetkey keys rotate` waits for several of these. */
+const KEY_POLL_MS = 1000;
 
 /**
  * Watches the source. A ring that cannot be read, or that shares no key with the one in use, is not taken: the running

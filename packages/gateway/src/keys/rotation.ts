@@ -7,10 +7,6 @@ import type { Driver } from '../store/driver.ts';
 import type { KeyFault } from '../store/key-file.ts';
 import { countByKey, resealStore } from '../store/reseal.ts';
 import type { KeySource } from './key-source.ts';
-import { KEY_POLL_MS } from './live-key-ring.ts';
-
-/** Between the two steps: every replica has looked at the file several times by then. */
-export const STAGE_SECONDS = (5 * KEY_POLL_MS) / 1000;
 
 export interface KeyReport {
   readonly kid: string;
