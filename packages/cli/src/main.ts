@@ -10,6 +10,7 @@ import { migrate } from './commands/migrate.ts';
 import { keys } from './commands/keys.ts';
 import { serve } from './commands/serve.ts';
 import { sessions } from './commands/sessions.ts';
+import { stdio } from './commands/stdio.ts';
 import { UsageFault } from './usage-fault.ts';
 
 const usage = `valetkey: Entra ID sign-in for any MCP server
@@ -23,6 +24,8 @@ const usage = `valetkey: Entra ID sign-in for any MCP server
       --json       print one line of JSON once everything is ready, and nothing else
   valetkey serve --config FILE
       The gateway.
+  valetkey stdio --config FILE -- COMMAND …
+      A stdio MCP server on this machine, with sign-in, policy and audit before it; a client starts this instead of it.
   valetkey check --config FILE [--print]
       Reads a configuration and reports every fault at once; --print shows it complete, with all defaults.
   valetkey sessions list|revoke --config FILE [--person WHO] [--client ID] [--session ID] [--all] [--json]
@@ -48,6 +51,7 @@ const usage = `valetkey: Entra ID sign-in for any MCP server
 const commands: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
   dev,
   serve,
+  stdio,
   check,
   sessions,
   consents,

@@ -15,6 +15,6 @@ export function readConfig(file: string): Config | undefined {
   return loaded.value;
 }
 
-function describeFault({ path, problem, remedy }: ConfigFault): string {
+export function describeFault({ path, problem, remedy }: ConfigFault): string {
   return `  ${path}: ${problem}\n      ${remedy}\n`;
 }

@@ -1,0 +1,88 @@
+/** Who is calling, from the sign-in of this machine, and how the wrapped server is told. */
+import { err, ok, type Result } from '@valetkey/core/base/result';
+import type { Principal } from '@valetkey/core/policy/principal';
+import type { StdioConfig } from '@valetkey/gateway/config/stdio-config';
+import { type SignedInPerson, type SignIn, SignInFailed } from '@valetkey/local';
+import type { Caller } from './gatekeeper.ts';
+
+/** Names that only we set in the server's environment. */
+const variables = {
+  tenantId: 'VALETKEY_PERSON_TENANT_ID',
+  objectId: 'VALETKEY_PERSON_OBJECT_ID',
+  username: 'VALETKEY_PERSON_USERNAME',
+  displayName: 'VALETKEY_PERSON_NAME',
+  roles: 'VALETKEY_PERSON_ROLES',
+} as const;
+
+type Environment = Record<string, string | undefined>;
+
+/** The caller of one message. @returns why there is none, for people. */
+export async function findCaller(
+  auth: SignIn,
+  config: StdioConfig,
+  signal: AbortSignal,
+): Promise<Result<Caller, string>> {
+  const { identity } = config.server;
+  try {
+    const person = await auth.getPerson({ signal });
+    const tokens = identity === 'meta' ? await findTokens(auth, config, signal) : {};
+    const meta = identity === 'meta' ? describeInMeta(person, tokens) : {};
+    return ok({ principal: principalOf(person, config), meta });
+  } catch (error) {
+    if (error instanceof SignInFailed) return err(error.message);
+    throw error;
+  }
+}
+
+/**
+ * The environment of a server that is told once, at its start. A token in there ends within the hour; for a server that
+ * lives longer `meta` is the way.
+ *
+ * @throws SignInFailed
+ */
+export async function createEnvironment(
+  auth: SignIn,
+  config: StdioConfig,
+  own: Environment,
+  signal: AbortSignal,
+): Promise<Environment> {
+  const inherited = Object.entries(own).filter(
+    ([name]) => !name.toUpperCase().startsWith('VALETKEY_PERSON_'),
+  );
+  const base = Object.fromEntries(inherited);
+  if (config.server.identity !== 'environment') return base;
+  const { tenantId, objectId, username, displayName, roles } = await auth.getPerson({ signal });
+  return {
+    ...base,
+    [variables.tenantId]: tenantId,
+    [variables.objectId]: objectId,
+    [variables.roles]: roles.join(' '),
+    ...(username === undefined ? {} : { [variables.username]: username }),
+    ...(displayName === undefined ? {} : { [variables.displayName]: displayName }),
+    ...(await findTokens(auth, config, signal)),
+  };
+}
+
+async function findTokens(auth: SignIn, config: StdioConfig, signal: AbortSignal) {
+  const found: Record<string, string> = {};
+  for (const [name, scopes] of Object.entries(config.server.tokens))
+    found[name] = (await auth.getToken(scopes, { signal })).token.reveal();
+  return found;
+}
+
+function describeInMeta(
+  { expiresAtSeconds: _life, ...identity }: SignedInPerson,
+  tokens: Record<string, string>,
+) {
+  return {
+    'valetkey/identity': identity,
+    ...(Object.keys(tokens).length === 0 ? {} : { 'valetkey/tokens': tokens }),
+  };
+}
+
+function principalOf(person: SignedInPerson, config: StdioConfig): Principal {
+  const { expiresAtSeconds: _life, ...known } = person;
+  const { clientId } = config.entra;
+  // No OAuth client stands between a person and their own machine, so no scope was left out for one.
+  return { ...known, scopes: config.server.scopes, clientId, sessionId: 'local' };
+}
