@@ -30,7 +30,7 @@ test('a line is held by the files whose titles cite it, each once', () => {
   ];
   const text = renderPromises(titles);
   expect(text).toMatch(/\| A12 \|.*\| \[test\/a\.test\.ts\]\(\.\.\/\.\.\/test\/a\.test\.ts\) \|/);
-  expect(text).toMatch(/\| A1 \|.*\| no test yet \|/);
+  expect(text.slice(text.indexOf('## Ahead'))).toMatch(/\| A1 \|/);
 });
 
 test('every id is defined once', () => {

@@ -57,34 +57,44 @@ function readTitles(): Title[] {
 /** Table cells: no bar and no line break may come through. */
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ').replaceAll('<', '&lt;');
 
-function renderRows(rows: readonly Promised[], titles: readonly Title[]): string[] {
-  return rows.map(([id, meaning]) => {
-    const holders = titles.filter(({ title }) => citedIds(title).includes(id));
-    const files = [...new Set(holders.map(({ path }) => path))];
-    const held = files.map((path) => `[${path}](../../${path})`).join('<br>');
-    return `| ${id} | ${cell(meaning)} | ${held || 'no test yet'} |`;
-  });
+/** The files whose tests cite the id. */
+function holdersOf(id: string, titles: readonly Title[]): string[] {
+  const holders = titles.filter(({ title }) => citedIds(title).includes(id));
+  return [...new Set(holders.map(({ path }) => path))];
 }
 
 export function renderPromises(titles: readonly Title[]): string {
-  const held = promises.filter(([id]) => titles.some(({ title }) => citedIds(title).includes(id))).length;
+  const isHeld = ([id]: Promised) => holdersOf(id, titles).length > 0;
+  const row = ([id, meaning]: Promised) => {
+    const held = holdersOf(id, titles).map((path) => `[${path}](../../${path})`);
+    return `| ${id} | ${cell(meaning)} | ${held.join('<br>')} |`;
+  };
   const section = (heading: string, rows: readonly Promised[]) => [
     `## ${heading}`,
     '',
     '| id | in short | held by |',
     '|---|---|---|',
-    ...renderRows(rows, titles),
+    ...rows.filter(isHeld).map(row),
     '',
   ];
+  const ahead = promises.filter((promised) => !isHeld(promised));
   return [
     '# Promises and the tests that hold them',
     '',
     'Written by `npm run generate`. A test holds a line by citing its id in the title.',
-    `${held} of ${promises.length} lines are held.`,
+    `${promises.length - ahead.length} of ${promises.length} lines are held; the others stand at the end.`,
     '',
     ...section('What works', abilities),
     ...section('Mistakes that are not made here', mistakes),
     ...section('Published attacks that fail here', advisories),
+    '## Ahead',
+    '',
+    'No test holds these yet.',
+    '',
+    '| id | in short |',
+    '|---|---|',
+    ...ahead.map(([id, meaning]) => `| ${id} | ${cell(meaning)} |`),
+    '',
   ].join('\n');
 }
 

@@ -258,7 +258,7 @@ test('A48 A34: the code arrives with the state byte for byte and iss', async () 
   expect(location?.href.startsWith(`${redirect}?`)).toBe(true);
 });
 
-test('A15 A49: the access token is sealed, bound to one resource, and says who signed in', async () => {
+test('A15 A49 D3 D29: the access token is sealed, bound to one resource, and says who signed in', async () => {
   const running = await start();
   const { redeem } = await signIn(running);
   const { status, body, headers } = await redeem();
