@@ -48,6 +48,22 @@ test('A5 D11: fifty calls at once share one prompt and one renewal', async () =>
   expect(tokenRequests()).toBe(before + 1);
 });
 
+test('A5 D11: the store `memory` has no lock on disk, and still one prompt', async () => {
+  const browser = browserOf(RITA);
+  const auth = world.open({ tokenStore: 'memory' }, { openBrowser: browser.open });
+  await Promise.all([...scopes, 'openid', 'profile'].map((scope) => auth.getToken([scope])));
+  expect(browser.opened).toHaveLength(1);
+  expect(await readdir(world.directory)).toEqual([]);
+});
+
+test('D6: a registration that lacks something is told with what it lacks', async () => {
+  world.emulator.control.setFault({ endpoint: 'token' }, { kind: 'aadsts', code: 7000218 });
+  const auth = world.open({}, { openBrowser: browserOf(RITA).open });
+  const failure = auth.getToken(scopes);
+  await expect(failure).rejects.toMatchObject({ reason: 'operator', code: 7000218 });
+  await expect(failure).rejects.toThrow(/public client flows/i);
+});
+
 test('A5: calls for different APIs share the prompt too', async () => {
   const browser = browserOf(RITA);
   const auth = world.open({}, { openBrowser: browser.open });

@@ -139,6 +139,17 @@ test('an answer that nobody asked for, or to what was refused, does not reach th
   expect(toClient).toMatchObject([{ id: 1, error: { code: 403 } }]);
 });
 
+test('a server cannot answer what it was not asked yet', async () => {
+  const signedIn = Promise.withResolvers<Result<Caller, string>>();
+  const { gatekeeper, toClient, toServer } = createWorld(() => signedIn.promise);
+  const waiting = gatekeeper.fromClient(call('read'));
+  gatekeeper.fromServer({ jsonrpc: '2.0', id: 1, result: { content: [] } });
+  expect(toClient).toEqual([]);
+  signedIn.resolve(ok(rita));
+  await waiting;
+  expect(toServer).toHaveLength(1);
+});
+
 test('an id that is still open is not taken twice', async () => {
   const { gatekeeper, toClient, toServer } = createWorld();
   await gatekeeper.fromClient(call('read'));
