@@ -1,10 +1,10 @@
 /** The neighbours a process in Azure finds: managed identity, workload identity, Key Vault. */
 import type { FidelityRow } from './row.ts';
 
-const identity = 'packages/emulator/src/managed-identity/managed-identity.test.ts';
+const identity = 'packages/emulator/src/managed-identity/managed-identity.integration.test.ts';
 const appServiceJudge = 'test/judges/managed-identity.test.ts';
 const imdsJudge = 'test/judges/managed-identity-imds.test.ts';
-const vault = 'packages/emulator/src/key-vault/key-vault.test.ts';
+const vault = 'packages/emulator/src/key-vault/key-vault.integration.test.ts';
 const vaultJudge = 'test/judges/key-vault.test.ts';
 
 export const azure: readonly FidelityRow[] = [

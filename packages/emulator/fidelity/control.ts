@@ -2,7 +2,7 @@
 import type { FidelityRow } from './row.ts';
 
 const changes = 'packages/emulator/src/control.test.ts';
-const plane = 'packages/emulator/src/control-plane.test.ts';
+const plane = 'packages/emulator/src/control-plane.integration.test.ts';
 
 export const controlRows: readonly FidelityRow[] = [
   {

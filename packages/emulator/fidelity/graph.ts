@@ -1,8 +1,8 @@
 /** Microsoft Graph as far as sign-in and leaving need it. */
 import type { FidelityRow } from './row.ts';
 
-const reads = 'packages/emulator/src/graph/graph.test.ts';
-const directory = 'packages/emulator/src/graph/graph-directory.test.ts';
+const reads = 'packages/emulator/src/graph/graph.integration.test.ts';
+const directory = 'packages/emulator/src/graph/graph-directory.integration.test.ts';
 const judge = 'test/judges/graph-client.test.ts';
 
 export const graph: readonly FidelityRow[] = [
