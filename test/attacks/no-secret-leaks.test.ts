@@ -2,7 +2,6 @@
  * Stops: a token in a place where somebody reads it. A whole life of the product is lived while every byte between
  * the parties is noted; then all that was written or answered is searched for what should be nowhere.
  */
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GATEWAY_CLIENT_ID, GATEWAY_CLIENT_SECRET } from '@valetkey/entra-emulator';
@@ -19,68 +18,20 @@ import {
 } from '../support/oauth-client.ts';
 import { type Product, startProduct } from '../support/product.ts';
 import { allow, goToCallback, goToConsent, obtainCode } from '../support/sign-in-steps.ts';
+import { type Noted, tapWire } from '../support/wire.ts';
 
 const functionKey = 'a-function-key-for-tests-only';
 
-/** One request and its answer, whoever sent it in this process: the gateway to Entra, or the test to the gateway. */
-interface Noted {
-  readonly origin: string;
-  readonly path: string;
-  readonly sent: string;
-  status: number;
-  headers: string;
-  body: string;
-}
-
-interface UndiciRequest {
-  readonly origin: string | URL;
-  readonly path: string;
-  readonly body: unknown;
-}
-
-const noted = new Map<object, Noted>();
-const listeners: Record<string, (message: unknown) => void> = {
-  'undici:request:create': (message) => {
-    const { request } = message as { request: UndiciRequest };
-    const sent = typeof request.body === 'string' ? request.body : '';
-    noted.set(request, {
-      origin: String(request.origin),
-      path: request.path,
-      sent,
-      status: 0,
-      headers: '',
-      body: '',
-    });
-  },
-  'undici:request:headers': (message) => {
-    const { request, response } = message as {
-      request: object;
-      response: { statusCode: number; headers: Buffer[] };
-    };
-    const entry = noted.get(request);
-    if (entry === undefined) return;
-    entry.status = response.statusCode;
-    entry.headers = response.headers
-      .map((part, index) => String(part) + (index % 2 === 0 ? ': ' : '\n'))
-      .join('');
-  },
-  'undici:request:bodyChunkReceived': (message) => {
-    const { request, chunk } = message as { request: object; chunk: Buffer };
-    const entry = noted.get(request);
-    if (entry !== undefined) entry.body += chunk.toString('latin1');
-  },
-};
-
 let product: Product;
+const wire = tapWire();
 const own = { clientSecret: '', codes: new Set<string>(), verifiers: new Set<string>() };
 
 beforeAll(async () => {
-  for (const [name, listener] of Object.entries(listeners)) subscribe(name, listener);
   product = await startProduct();
   await live();
 });
 afterAll(async () => {
-  for (const [name, listener] of Object.entries(listeners)) unsubscribe(name, listener);
+  wire.stop();
   await product.close();
 });
 
@@ -173,7 +124,7 @@ async function live(): Promise<void> {
   await callMcp(product.mcpUrl, calls.accessToken, 'tools/list');
 }
 
-const all = () => [...noted.values()];
+const all = wire.noted;
 const fromGateway = () => all().filter(({ origin }) => origin === product.url);
 const atEntra = () =>
   all().filter(({ origin, path }) => origin === product.emulator.httpsOrigin && path.includes('/token'));
