@@ -1,4 +1,5 @@
 /** An Entra to sign in at, and a person with a browser of a few lines who does it. */
+import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +35,8 @@ export async function openEmulated(change: Partial<TenantSeed> = {}): Promise<Em
   const seed = { tenants: defaultSeed.tenants.map((tenant) => ({ ...tenant, ...change })) };
   // One CA for all tests of a process: a second one of the same name confuses OpenSSL.
   const caDirectory = join(tmpdir(), `valetkey-local-ca-${process.pid}`);
+  if (!existsSync(caDirectory))
+    process.once('exit', () => rmSync(caDirectory, { recursive: true, force: true }));
   const emulator = await createEmulator({ seed, caDirectory });
   setDefaultCACertificates([...getCACertificates('default'), emulator.caCertificatePem]);
   const directory = await mkdtemp(join(tmpdir(), 'valetkey-local-'));
