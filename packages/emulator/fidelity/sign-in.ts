@@ -316,7 +316,7 @@ export const signIn: readonly FidelityRow[] = [
       'Discovery announces self_signed_tls_client_auth and mtls aliases at Entra; the emulator does not, and has no mutual TLS',
     source: 'capture',
     reference: 'a tenant’s openid-configuration, 2026-07',
-    test: unit('emulator'),
+    test: unit('emulator.integration'),
   },
   {
     behaviour:

@@ -42,7 +42,7 @@ export const tokens: readonly FidelityRow[] = [
     behaviour: 'Graph’s tokens are v1 and verify for nobody but Graph',
     source: 'capture',
     reference: 'public reports of signature failures; the nonce in the header is hashed before signing',
-    test: unit('msal'),
+    test: unit('msal.integration'),
   },
   {
     behaviour:
@@ -61,7 +61,7 @@ export const tokens: readonly FidelityRow[] = [
     behaviour: 'An app-only token has no scp, sub equals oid, and idtyp only where the API asks for it',
     source: 'document',
     reference: `${OPTIONAL}; that sub equals oid is unverified`,
-    test: unit('msal'),
+    test: unit('msal.integration'),
   },
   {
     behaviour:
