@@ -1,5 +1,4 @@
 /** An Entra to sign in at, and a person with a browser of a few lines who does it. */
-import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,12 +30,14 @@ export interface Emulated {
 export const RITA = 'rita@contoso.example';
 export const WALT = 'walt@contoso.example';
 
+const caDirectory = join(tmpdir(), `valetkey-local-ca-${process.pid}`);
+
+/** For `afterAll`. */
+export const removeAuthority = () => rm(caDirectory, { recursive: true, force: true });
+
 export async function openEmulated(change: Partial<TenantSeed> = {}): Promise<Emulated> {
   const seed = { tenants: defaultSeed.tenants.map((tenant) => ({ ...tenant, ...change })) };
   // One CA for all tests of a process: a second one of the same name confuses OpenSSL.
-  const caDirectory = join(tmpdir(), `valetkey-local-ca-${process.pid}`);
-  if (!existsSync(caDirectory))
-    process.once('exit', () => rmSync(caDirectory, { recursive: true, force: true }));
   const emulator = await createEmulator({ seed, caDirectory });
   setDefaultCACertificates([...getCACertificates('default'), emulator.caCertificatePem]);
   const directory = await mkdtemp(join(tmpdir(), 'valetkey-local-'));

@@ -1,7 +1,15 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { browserOf, type Emulated, openEmulated, RITA, walk, WALT } from './emulated.suite.ts';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  browserOf,
+  type Emulated,
+  openEmulated,
+  removeAuthority,
+  RITA,
+  walk,
+  WALT,
+} from './emulated.suite.ts';
 import { SignInPending } from './shared-prompt.ts';
 import { SignInFailed } from './sign-in-failed.ts';
 
@@ -10,6 +18,7 @@ beforeEach(async () => {
   world = await openEmulated();
 });
 afterEach(() => world.close());
+afterAll(removeAuthority);
 
 const scopes = ['User.Read'];
 const tokenRequests = () =>

@@ -2,7 +2,7 @@
 import type { AccountInfo, AuthenticationResult } from '@azure/msal-node';
 import { CONTOSO_TENANT_ID } from '@valetkey/entra-emulator';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { browserOf, type Emulated, openEmulated, RITA } from '../emulated.suite.ts';
+import { browserOf, type Emulated, openEmulated, removeAuthority, RITA } from '../emulated.suite.ts';
 import { type BrokerPlugin, loadBroker } from './broker.ts';
 
 let world: Emulated;
@@ -10,6 +10,7 @@ beforeAll(async () => {
   world = await openEmulated();
 });
 afterAll(() => world.close());
+afterAll(removeAuthority);
 
 const account: AccountInfo = {
   homeAccountId: `rita.${CONTOSO_TENANT_ID}`,
