@@ -185,7 +185,9 @@ export async function createGateway(
       signingJwk: () => keyRing.signingJwk,
       clock,
     });
-    const proxies = config.backends.map((backend) => createBackendProxy({ backend, identity, log }));
+    const proxies = config.backends.map((backend) =>
+      createBackendProxy({ backend, identity, store, clock, log }),
+    );
     for (const proxy of proxies) closers.push(() => proxy.close());
     const endpoints = new Map(
       config.backends.map((backend, index) => {

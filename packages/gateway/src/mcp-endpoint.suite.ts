@@ -12,6 +12,7 @@ import { createMcpEndpoint } from './mcp-endpoint.ts';
 import { createBackendProxy } from './proxy/forward.ts';
 import { type Listening, silentLog, startServer } from './proxy/front-and-back.suite.ts';
 import { createIdentitySigner } from './proxy/identity.ts';
+import { openSealedStore } from './session/sealed-store.suite.ts';
 
 export interface GatewayStandIn extends Listening {
   readonly audited: AuditEvent[];
@@ -34,6 +35,7 @@ export const signer = createIdentitySigner({
 
 export async function startGateway(backends: readonly BackendConfig[]): Promise<GatewayStandIn> {
   const clock = { nowMs: () => Date.now() };
+  const store = openSealedStore(clock);
   const audited: AuditEvent[] = [];
   const warned: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line: string) => void warned.push(line) });
@@ -41,7 +43,7 @@ export async function startGateway(backends: readonly BackendConfig[]): Promise<
   const verifier = createTokenVerifier({ issuer, keyRing: ring, clock, isRevoked: (id) => revoked.has(id) });
   const mounted = backends.map((backend) => ({
     backend,
-    proxy: createBackendProxy({ backend, identity: signer, log: silentLog }),
+    proxy: createBackendProxy({ backend, identity: signer, store, clock, log: silentLog }),
   }));
   const perMinute = { requests: 1000, windowSeconds: 60 };
   const router = createRouter(
@@ -91,6 +93,7 @@ export async function startGateway(backends: readonly BackendConfig[]): Promise<
     async close() {
       await front.close();
       await Promise.all(mounted.map(({ proxy }) => proxy.close()));
+      await store.close();
     },
   };
 }

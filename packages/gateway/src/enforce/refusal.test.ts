@@ -19,6 +19,7 @@ test.each<[Refusal, number]>([
   [{ kind: 'body_too_slow' }, 408],
   [{ kind: 'bad_message', fault }, 400],
   [{ kind: 'unknown_session', id: 7 }, 404],
+  [{ kind: 'store_unavailable', id: 7 }, 503],
   [{ kind: 'unreachable', id: 7 }, 502],
   [{ kind: 'timeout', id: 7 }, 504],
   [{ kind: 'credential_refused', id: 7 }, 502],

@@ -30,8 +30,8 @@ export type Refusal =
   | { readonly kind: 'bad_token' }
   /** At least one of the messages is denied, so none of them goes on. */
   | { readonly kind: 'denied'; readonly judged: readonly Judged[]; readonly isBatch: boolean }
-  /** Too long without the store: a session may have been revoked without our knowing. */
-  | { readonly kind: 'store_unavailable' }
+  /** Too long without the store, or it alone could tell: what was revoked, whose an MCP session is. */
+  | { readonly kind: 'store_unavailable'; readonly id?: JsonRpcId | undefined }
   | { readonly kind: 'wrong_method' }
   | { readonly kind: 'wrong_media_type' }
   | { readonly kind: 'body_too_large' }
@@ -86,7 +86,11 @@ export function answerRefusal(refusal: Refusal, context: ChallengeContext): Refu
       return answerDenial(refusal.judged, refusal.isBatch, context);
     case 'store_unavailable':
       return {
-        ...plain(503, 'The gateway cannot reach its data at the moment; try again in a few seconds'),
+        ...plain(
+          503,
+          'The gateway cannot reach its data at the moment; try again in a few seconds',
+          refusal.id,
+        ),
         headers: { 'Retry-After': '5' },
       };
     case 'wrong_method':

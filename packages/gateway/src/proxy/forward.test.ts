@@ -16,6 +16,8 @@ import {
   startFront,
   startServer,
 } from './front-and-back.suite.ts';
+import { openSealedStore } from '../session/sealed-store.suite.ts';
+import { type Driver, StoreUnavailable } from '../store/driver.ts';
 import { createIdentitySigner } from './identity.ts';
 
 const closers: (() => Promise<void>)[] = [];
@@ -24,16 +26,19 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-const identity = createIdentitySigner({
-  issuer: publicUrl,
-  signingJwk: createSigningJwk(),
-  clock: { nowMs: () => Date.now() },
-});
+const clock = { nowMs: () => Date.now() };
+const identity = createIdentitySigner({ issuer: publicUrl, signingJwk: createSigningJwk(), clock });
 
-function openProxy(backend: BackendConfig, maxListBytes?: number): BackendProxy {
+function openProxy(
+  backend: BackendConfig,
+  maxListBytes?: number,
+  wrapDriver?: (driver: Driver) => Driver,
+): BackendProxy {
   const proxy = createBackendProxy({
     backend,
     identity,
+    store: openSealedStore(clock, wrapDriver),
+    clock,
     log: silentLog,
     ...(maxListBytes === undefined ? {} : { maxListBytes }),
   });
@@ -48,11 +53,13 @@ async function openWay(
     request?: Partial<ForwardRequest>;
     backend?: Partial<BackendConfig>;
     maxListBytes?: number;
+    wrapDriver?: (driver: Driver) => Driver;
   } = {},
 ) {
   const back = await startServer(listener);
   closers.push(back.close);
-  const proxy = openProxy(backendAt(`${back.url}/mcp?key=own`, options.backend), options.maxListBytes);
+  const backend = backendAt(`${back.url}/mcp?key=own`, options.backend);
+  const proxy = openProxy(backend, options.maxListBytes, options.wrapDriver);
   const ends: unknown[] = [];
   const front = await startFront(async (exchange) => {
     const principal = exchange.req.headers['x-test-person'] === 'ben' ? ben : anna;
@@ -318,6 +325,44 @@ test.each([
   await rawRequest(url, post);
   expect((await rawRequest(url, { method, headers })).statusCode).toBe(status);
   expect((await rawRequest(url, { method, headers })).statusCode).toBe(599);
+});
+
+test('an answer that breaks while the store is asked harms nobody else', async () => {
+  const broken = Promise.withResolvers<void>();
+  const { url, ends } = await openWay(
+    (_req, res) => {
+      res.writeHead(200, { 'mcp-session-id': 's1', 'content-length': 1000 }).write('{');
+      res.once('close', () => broken.resolve());
+      setImmediate(() => res.destroy());
+    },
+    {
+      wrapDriver: (driver) => ({
+        ...driver,
+        async create(...args) {
+          await broken.promise;
+          return driver.create(...args);
+        },
+      }),
+    },
+  );
+  const answer = await rawRequest(url, post)
+    .then(readText)
+    .catch(() => 'cut');
+  expect(answer).not.toBe('{}');
+  await expect.poll(() => ends).toEqual(['backend_lost']);
+});
+
+test('A57: whose session it is cannot be known while the store is away', async () => {
+  const { url } = await openWay(sessionBackend, {
+    wrapDriver: (driver) => ({
+      ...driver,
+      get: async () => {
+        throw new StoreUnavailable('down for the test');
+      },
+    }),
+  });
+  const headers = { 'Mcp-Session-Id': 'of-another-replica' };
+  expect(await readText(await rawRequest(url, { ...post, headers }))).toBe('store_unavailable');
 });
 
 test('in the modern era there are no sessions to present or to get', async () => {

@@ -3,6 +3,7 @@
  * knows neither tokens nor policy: who is calling is passed in, and that the request is allowed is settled.
  */
 import { pipeline } from 'node:stream/promises';
+import type { Clock } from '@valetkey/core/base/clock';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Era } from '@valetkey/core/mcp/era';
 import { type Principal, personId } from '@valetkey/core/policy/principal';
@@ -10,6 +11,8 @@ import type { Logger } from 'pino';
 import { type Dispatcher, Pool } from 'undici';
 import type { BackendConfig } from '../config/config.ts';
 import type { Exchange } from '../http/exchange.ts';
+import type { Store } from '../store/collection.ts';
+import { StoreUnavailable } from '../store/driver.ts';
 import { requestHeadersForBackend, responseHeadersForClient } from './header-tables.ts';
 import type { IdentitySigner } from './identity.ts';
 import {
@@ -18,7 +21,7 @@ import {
   type RewriteMessage,
   rewriteJson,
 } from './response-filter.ts';
-import { createSessionBinding, type SessionBinding } from './session-binding.ts';
+import { createSessionBinding, isSoundSessionId, type SessionBinding } from './session-binding.ts';
 
 export interface ForwardRequest {
   readonly principal: Principal;
@@ -34,6 +37,8 @@ export interface ForwardRequest {
 export type BackendFault =
   /** `Mcp-Session-Id` is not one that this person got from this backend: 404 */
   | 'unknown_session'
+  /** whose session that is only the store knows, and it does not answer: 503 */
+  | 'store_unavailable'
   /** the connection failed, or what came back is no HTTP: 502 */
   | 'unreachable'
   /** no first byte in time: 504 */
@@ -64,19 +69,20 @@ export interface BackendProxy {
 export interface BackendProxyOptions {
   readonly backend: BackendConfig;
   readonly identity: IdentitySigner;
+  /** Has whose sessions of the legacy era are, for all replicas. */
+  readonly store: Store;
+  readonly clock: Clock;
   readonly log: Logger;
   /** Largest message that is filtered, in bytes; default 4 MiB. Everything else has no bound. */
   readonly maxListBytes?: number;
 }
 
-const maxSessionIdLength = 1024;
-
 type Answer = Dispatcher.ResponseData;
 
 export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
-  const { backend, identity, log, maxListBytes = 4 * 1024 * 1024 } = options;
+  const { backend, identity, store, clock, log, maxListBytes = 4 * 1024 * 1024 } = options;
   const upstream = new URL(backend.upstream);
-  const sessions = createSessionBinding();
+  const sessions = createSessionBinding({ store, clock, backend: backend.name });
   const ownCredential: Record<string, string> =
     backend.credential === undefined
       ? {}
@@ -113,7 +119,8 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     async forward(exchange, request) {
       const person = personId(request.principal);
       const sessionId = sessionOf(exchange, request);
-      if (sessionId !== undefined && !sessions.isOwner(sessionId, person)) return err('unknown_session');
+      const strange = await checkSession(sessionId, person, sessions);
+      if (strange !== undefined) return err(strange);
 
       const headers = await headersFor(exchange, request);
       const watch = watchClient(exchange, backend.firstByteTimeoutMs);
@@ -135,13 +142,13 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
         watch.stopTimer();
       }
 
-      const fault = checkAnswer(answer) ?? bindSession(answer, request, person, sessions);
+      const fault = checkAnswer(answer) ?? (await bindSession(answer, request, person, sessions));
       if (fault !== undefined) {
         log.warn({ ...about(exchange), fault, status: answer.statusCode }, 'backend gave an unusable answer');
         discard(answer);
         return err(fault);
       }
-      if (sessionId !== undefined && endsSession(exchange, answer)) sessions.forget(sessionId);
+      if (sessionId !== undefined && endsSession(exchange, answer)) await sessions.forget(sessionId);
       return relay(exchange, request, answer, watch);
     },
     close: () => pool.destroy(),
@@ -262,17 +269,35 @@ function checkAnswer({ statusCode }: Answer): BackendFault | undefined {
   return statusCode < 200 || (statusCode >= 300 && statusCode < 400) ? 'unusable_answer' : undefined;
 }
 
-function bindSession(
+async function checkSession(
+  sessionId: string | undefined,
+  person: string,
+  sessions: SessionBinding,
+): Promise<BackendFault | undefined> {
+  try {
+    const isOwn = sessionId === undefined || (await sessions.isOwner(sessionId, person));
+    return isOwn ? undefined : 'unknown_session';
+  } catch (fault) {
+    if (fault instanceof StoreUnavailable) return 'store_unavailable';
+    throw fault;
+  }
+}
+
+async function bindSession(
   answer: Answer,
   request: ForwardRequest,
   person: string,
   sessions: SessionBinding,
-): BackendFault | undefined {
+): Promise<BackendFault | undefined> {
   const issued = answer.headers['mcp-session-id'];
   if (issued === undefined || request.era === 'modern') return undefined;
-  const isSound =
-    typeof issued === 'string' && issued.length <= maxSessionIdLength && /^[\x21-\x7e]+$/.test(issued);
-  return isSound && sessions.bind(issued, person) ? undefined : 'unusable_answer';
+  try {
+    const isBound = isSoundSessionId(issued) && (await sessions.bind(issued, person));
+    return isBound ? undefined : 'unusable_answer';
+  } catch (fault) {
+    if (fault instanceof StoreUnavailable) return 'store_unavailable';
+    throw fault;
+  }
 }
 
 function endsSession({ method }: Exchange, { statusCode }: Answer): boolean {
