@@ -43,6 +43,31 @@ test('A18 A50 D26 D48: a lost answer is answered again, with what is left of its
   expect(await works(again.body['access_token'])).toBe(200);
 });
 
+test.each(['entra.renewed', 'oauth.refresh-token'])(
+  'A28 A57 D49: a store that fails in the middle of a refresh, at %s, is 503 and costs nobody the session',
+  async (collection) => {
+    const { clientId, refreshToken } = await login();
+    product.store.failingPut = collection;
+    const broken = await refresh(product, clientId, refreshToken);
+    product.store.failingPut = undefined;
+    expect(broken.status, JSON.stringify(broken.body)).toBe(503);
+    expect(Number(broken.headers.get('retry-after'))).toBeGreaterThan(0);
+    const again = await refresh(product, clientId, refreshToken);
+    expect(again.status, JSON.stringify(again.body)).toBe(200);
+    expect(await works(again.body['access_token'])).toBe(200);
+  },
+);
+
+test('A18: a spent token stays spent, though the store fails while it is tried again', async () => {
+  const { clientId, refreshToken } = await login();
+  await refresh(product, clientId, refreshToken);
+  passWindow();
+  product.store.isDown = true;
+  expect((await refresh(product, clientId, refreshToken)).status).toBe(503);
+  product.store.isDown = false;
+  expect((await refresh(product, clientId, refreshToken)).body['error']).toBe('invalid_grant');
+});
+
 test('A18: reuse after the window revokes the family, on every replica', async () => {
   const { clientId, refreshToken, accessToken } = await login();
   const client = await refresh(product, clientId, refreshToken);

@@ -88,29 +88,36 @@ export async function keepRegistration(
 function translatingFaults(adapter: Adapter): Adapter {
   const translated = Object.entries(adapter).map(([name, work]) => [
     name,
-    async (...args: unknown[]) => {
-      try {
-        return await (work as (...args: unknown[]) => Promise<unknown>)(...args);
-      } catch (fault) {
-        if (fault instanceof StoreUnavailable) throw new errors.TemporarilyUnavailable(storeText);
-        throw fault;
-      }
-    },
+    (...args: unknown[]) =>
+      orTemporarilyUnavailable((work as (...args: unknown[]) => Promise<unknown>)(...args)),
   ]);
   return Object.fromEntries(translated) as Adapter;
+}
+
+/** For all that oidc-provider calls: it makes a 500 of every exception that is not its own. */
+export async function orTemporarilyUnavailable<Value>(work: Promise<Value>): Promise<Value> {
+  try {
+    return await work;
+  } catch (fault) {
+    if (fault instanceof StoreUnavailable) throw new errors.TemporarilyUnavailable(storeText);
+    throw fault;
+  }
 }
 
 const storeText = 'the server cannot reach its data; try again in a few seconds';
 
 /**
- * Makes a spent refresh token good again: for a refresh that a replica began and died over, before anybody got its
- * answer. The caller has made sure that there was none.
+ * Makes a spent refresh token good again: for a refresh that a replica began and died over, or could not finish, before
+ * anybody got its answer. The caller has made sure that there was none.
+ *
+ * @param sinceSeconds a token that was spent before stays spent: somebody else has the answer. Default: no matter when.
+ * @throws StoreUnavailable
  */
-export async function unspendRefreshToken(store: Store, id: string): Promise<void> {
+export async function unspendRefreshToken(store: Store, id: string, sinceSeconds = 0): Promise<void> {
   const tokens = store.collection<AdapterPayload>('oauth.refresh-token');
   await tokens.update(id, (payload) => {
     const { consumed, ...unspent } = payload;
-    return consumed === undefined ? undefined : unspent;
+    return typeof consumed !== 'number' || consumed < sinceSeconds ? undefined : unspent;
   });
 }
 

@@ -11,7 +11,7 @@ import type { Config } from '../config/config.ts';
 import type { AccessTokenClaims } from '../session/access-token.ts';
 import type { Store } from '../store/collection.ts';
 import type { World } from '../world.ts';
-import { createAdapterFactory } from './adapter.ts';
+import { createAdapterFactory, orTemporarilyUnavailable } from './adapter.ts';
 import { createDocumentFetch } from './client-documents.ts';
 import type { FetchFromStranger } from './guarded-fetch.ts';
 import { createInteractionPolicy } from './interaction-policy.ts';
@@ -165,7 +165,8 @@ function configuration(options: ProviderOptions): Configuration {
       IdToken: 60,
     },
     extraTokenClaims: async (_ctx, token) => {
-      const facts = 'grantId' in token ? await signIns.findFacts(token.grantId) : undefined;
+      const facts =
+        'grantId' in token ? await orTemporarilyUnavailable(signIns.findFacts(token.grantId)) : undefined;
       if (facts === undefined) throw new errors.InvalidGrant('the session has ended');
       return { ...facts };
     },
@@ -181,11 +182,11 @@ function configuration(options: ProviderOptions): Configuration {
 
 /**
  * Called where oidc-provider loads the account behind a refresh token, before it spends the token: a person who
- * was disabled, or whose sign-in Entra no longer honours, gets `invalid_grant`; while Entra cannot be asked,
+ * was disabled, or whose sign-in Entra no longer honours, gets `invalid_grant`; while Entra or the store cannot be asked,
  * nothing is spent and the client may try again.
  */
 async function checkStillSignedIn(signIns: SignIns, sessionId: string): Promise<void> {
-  const refusal = await signIns.renew(sessionId);
+  const refusal = await orTemporarilyUnavailable(signIns.renew(sessionId));
   if (refusal === 'unavailable')
     throw new errors.TemporarilyUnavailable('Entra ID cannot be reached; try again');
   if (refusal === 'ended') throw new errors.InvalidGrant('the sign-in has ended');

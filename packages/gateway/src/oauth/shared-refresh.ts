@@ -85,6 +85,7 @@ export function shareRefreshes(options: SharedRefreshOptions): void {
     next: () => Promise<void>,
   ): Promise<Answer> {
     const turn = randomId(random, 9);
+    const beganAtSeconds = nowSeconds(clock);
     const claim = await claimTurn(refreshes, key, turn).catch(notInTime);
     if (claim === undefined) return answerLater(ctx);
     if (claim.kind === 'answered') {
@@ -98,12 +99,31 @@ export function shareRefreshes(options: SharedRefreshOptions): void {
     try {
       await next();
     } catch (fault) {
-      await endTurn(key, turn);
+      await giveBack(ctx, key, { turn, beganAtSeconds, claim });
       throw fault;
     }
     const answer = answerOf(ctx);
-    if (claim.kind !== 'answered') await note(key, turn, answer);
+    if (answer.status >= 500) await giveBack(ctx, key, { turn, beganAtSeconds, claim });
+    else if (claim.kind !== 'answered') await note(key, turn, answer);
     return answer;
+  }
+
+  /**
+   * The refresh broke off, perhaps after the token was spent: the client, told to come again, must find it good. Where
+   * the store is away for this too, the turn is left to run out, and the client takes it over.
+   */
+  async function giveBack(
+    ctx: KoaContextWithOIDC,
+    key: string,
+    { turn, beganAtSeconds, claim }: { turn: string; beganAtSeconds: number; claim: Claim },
+  ): Promise<void> {
+    if (claim.kind === 'answered') return;
+    try {
+      await unspendRefreshToken(options.store, refreshTokenOf(ctx) ?? '', beganAtSeconds);
+    } catch {
+      return;
+    }
+    await endTurn(key, turn);
   }
 
   /** The successor must be unused: whoever used it has received it, and who asks again then is not that client. */
