@@ -1,8 +1,11 @@
 import type { Logger } from 'pino';
 import type { RepeatingTimer } from '../store/sweeper.ts';
 
-/** One look per half second and process, however many requests it serves: revoked everywhere within one second. */
-export const FEED_POLL_MS = 500;
+/**
+ * One look per process, however many requests it serves. Revoked everywhere within one second: what is left of it is
+ * for the store's answer and a busy process.
+ */
+export const FEED_POLL_MS = 700;
 
 export interface RevocationFeed {
   /** Whether revocations of the last `outageSeconds` may be unknown here, since the store did not answer. */
