@@ -18,9 +18,8 @@ export function describeReady(ready: Ready, more: ReadyDetails): string {
   const nameWidth = width(({ username }) => username);
   const passwordWidth = width(({ password }) => password);
   const rolesWidth = width(rolesOf);
-  const users = ready.users.map(
-    (user) =>
-      `  ${user.username.padEnd(nameWidth)}  ${user.password.padEnd(passwordWidth)}  ${rolesOf(user).padEnd(rolesWidth)}  ${more.notes.get(user.username) ?? ''}`,
+  const users = ready.users.map((user) =>
+    `  ${user.username.padEnd(nameWidth)}  ${user.password.padEnd(passwordWidth)}  ${rolesOf(user).padEnd(rolesWidth)}  ${more.notes.get(user.username) ?? ''}`.trimEnd(),
   );
   return `
 Valetkey is ready.
