@@ -119,7 +119,7 @@ function configuration(options: ProviderOptions): Configuration {
         // Short, so that audit and consent page show it whole: a public client's id is no secret.
         idFactory: () => `c-${randomId(world.random, 12)}`,
       },
-      // Only the feature flag: `/revoke` of a sealed access token is answered in `revocation.ts`.
+      // Only the feature flag: `/revoke` of a sealed access token is answered in `middleware.ts`.
       revocation: {
         enabled: true,
         allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
