@@ -15,6 +15,7 @@ const contracts = ['gateway/world.ts', 'gateway/config', 'gateway/store', 'gatew
 const services = [...contracts, 'gateway/entra', 'gateway/session'];
 const edges = ['gateway/oauth', 'gateway/consent', 'gateway/enforce', 'gateway/proxy', 'gateway/admin'];
 const joints = ['gateway/sign-in', 'gateway/mcp-endpoint.ts'];
+const roots = ['gateway/services.ts', 'gateway/authority.ts', 'gateway/backends.ts'];
 
 export const rooms: Readonly<Record<string, Room>> = {
   'core/base': {
@@ -107,13 +108,25 @@ export const rooms: Readonly<Record<string, Room>> = {
     purpose: 'the way of one MCP request through enforce and proxy',
     may: [...domain, ...services, ...edges],
   },
+  'gateway/services.ts': {
+    purpose: 'what every part of the gateway shares: opened once, kept over a reload',
+    may: [...domain, ...services, ...edges, ...joints, 'gateway/keys'],
+  },
+  'gateway/authority.ts': {
+    purpose: 'the authorization server of some protected resources, with the way of a person through it',
+    may: [...domain, ...services, ...edges, ...joints, 'gateway/services.ts'],
+  },
+  'gateway/backends.ts': {
+    purpose: 'one backend: its policy, the way to it, the MCP endpoint in front',
+    may: [...domain, ...services, ...edges, ...joints, 'gateway/services.ts'],
+  },
   'gateway/routes.ts': {
     purpose: 'every address of the gateway in one table',
-    may: [...domain, ...services, ...edges, ...joints],
+    may: [...domain, ...services, ...edges, ...joints, ...roots],
   },
   'gateway/gateway.ts': {
-    purpose: 'the composition root: opens every room once',
-    may: [...domain, ...services, ...edges, ...joints, 'gateway/keys', 'gateway/routes.ts'],
+    purpose: 'the composition root: puts services, authority, backends and routes together',
+    may: [...domain, ...services, ...edges, ...joints, ...roots, 'gateway/routes.ts'],
   },
 
   local: {

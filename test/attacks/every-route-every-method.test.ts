@@ -112,11 +112,16 @@ function allRoutes() {
   const never = () => {
     throw new Error('not called');
   };
+  const { config } = product;
   const handlers: RouteHandlers = {
-    config: product.config,
-    authorizationServer: { serve: never, register: never, submit: never, interactions: {} as never },
-    flow: {} as never,
-    endpoints: new Map(product.config.backends.map(({ name }) => [name, never])),
+    config,
+    authority: {
+      config,
+      resources: config.backends,
+      authorizationServer: { serve: never, register: never, submit: never, interactions: {} as never },
+      flow: {} as never,
+    },
+    backends: config.backends.map((each) => ({ config: each, endpoint: never })),
     isReady: async () => true,
   };
   return createRoutes(handlers);

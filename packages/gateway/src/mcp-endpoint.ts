@@ -26,7 +26,7 @@ import {
 import type { TokenVerifier, VerifiedToken } from './enforce/verify-token.ts';
 import type { Exchange, Handler } from './http/exchange.ts';
 import { sendJson } from './http/respond.ts';
-import type { BackendProxy, Forwarded } from './proxy/forward.ts';
+import type { BackendProxy, Forwarded } from './proxy/backend-proxy.ts';
 import { createOpenStreams, type CutReason, type OpenStreams } from './proxy/open-streams.ts';
 import type { RewriteMessage } from './proxy/response-filter.ts';
 import { rightsOf } from './session/revocations.ts';

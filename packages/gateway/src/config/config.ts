@@ -5,10 +5,16 @@
 import type { Secret } from '@valetkey/core/base/secret';
 import type { BackendRules } from '@valetkey/core/policy/rules';
 
-export interface Config {
+/** The whole gateway. */
+export interface Config extends ServerConfig {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly backends: readonly BackendConfig[];
+}
+
+/** What signs people in and knows their tokens again, whatever is served behind it. */
+export interface ServerConfig {
   /** Public origin, without a trailing slash: the issuer, byte for byte. `https`, or `http` on loopback only. */
   readonly publicUrl: string;
-  readonly listen: { readonly host: string; readonly port: number };
   /** CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
   /** Values of `Host` accepted beside that of `publicUrl`, for a proxy that does not pass the original on. */
@@ -27,7 +33,6 @@ export interface Config {
   readonly leaver: LeaverConfig;
   readonly limits: Limits;
   readonly audit: { readonly stdout: boolean; readonly file?: string };
-  readonly backends: readonly BackendConfig[];
 }
 
 export interface EntraConfig {
@@ -181,20 +186,25 @@ export interface Limits {
   readonly requestTimeoutMs: number;
 }
 
-export interface BackendConfig {
+/** What access tokens are made for: one MCP endpoint, with its scopes and rules. */
+export interface ProtectedResource {
   /** The key in the configuration file: `snippets`. */
   readonly name: string;
   /** Path of the MCP endpoint at the gateway: `/snippets/mcp`. */
   readonly path: string;
   /** The protected resource identifier (RFC 8707, RFC 9728): `publicUrl` + `path`. */
   readonly resource: string;
-  /** The backend's own MCP endpoint. */
-  readonly upstream: string;
   readonly title: string;
-  readonly credential?: { readonly header: string; readonly value: Secret };
   /** Scopes of this resource with a plain sentence each for the consent page. */
   readonly scopes: readonly { readonly name: string; readonly description: string }[];
   readonly rules: BackendRules;
+}
+
+/** A protected resource that another server serves. */
+export interface BackendConfig extends ProtectedResource {
+  /** The backend's own MCP endpoint. */
+  readonly upstream: string;
+  readonly credential?: { readonly header: string; readonly value: Secret };
   /** Time to the first byte of the backend's answer. */
   readonly firstByteTimeoutMs: number;
 }

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { ServerConfig } from '../config/config.ts';
 import { createAppTokens } from '../entra/app-tokens.ts';
 import { openOutbound } from '../entra/outbound.ts';
 import type { World } from '../world.ts';
@@ -7,7 +7,7 @@ import { createKeyVaultWrapping } from './key-vault.ts';
 
 /** The source that the configuration names. `close` ends its connections. */
 export function openKeySource(
-  config: Pick<Config, 'keys' | 'entra'>,
+  config: Pick<ServerConfig, 'keys' | 'entra'>,
   world: Pick<World, 'random' | 'clock'>,
 ): KeySource & { close(): Promise<void> } {
   const { keys, entra } = config;

@@ -3,7 +3,7 @@ import { errors } from 'oidc-provider';
 import type { Clock } from '@valetkey/core/base/clock';
 import { nowSeconds } from '@valetkey/core/base/clock';
 import type { RandomBytes } from '@valetkey/core/base/random';
-import type { BackendConfig } from '../config/config.ts';
+import type { ProtectedResource } from '../config/config.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { proveApproval } from './approval-proof.ts';
 import { replayRequest } from './replayed-request.ts';
@@ -15,7 +15,7 @@ export interface SignInRequest {
   readonly id: string;
   readonly client: RequestingClient;
   readonly redirectUri: string;
-  readonly backend: BackendConfig;
+  readonly backend: ProtectedResource;
   readonly scopes: readonly string[];
   readonly loginHint?: string;
 }

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { ProtectedResource, ServerConfig } from '../config/config.ts';
 
 /** What of oidc-provider's discovery document is true of us; the rest (claims, id tokens, …) is not listed. */
 const keptFields = [
@@ -29,7 +29,7 @@ const keptFields = [
  */
 export function authorizationServerMetadata(
   discovery: Readonly<Record<string, unknown>>,
-  config: Config,
+  resources: readonly ProtectedResource[],
 ): Record<string, unknown> {
   const kept = Object.fromEntries(
     keptFields.filter((field) => discovery[field] !== undefined).map((field) => [field, discovery[field]]),
@@ -37,28 +37,28 @@ export function authorizationServerMetadata(
   const methods = discovery['token_endpoint_auth_methods_supported'];
   return {
     ...kept,
-    scopes_supported: supportedScopes(config),
+    scopes_supported: supportedScopes(resources),
     revocation_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_signing_alg_values_supported:
       discovery['token_endpoint_auth_signing_alg_values_supported'],
   };
 }
 
-function supportedScopes(config: Config): string[] {
-  const scopes = config.backends.flatMap((backend) => backend.scopes.map((scope) => scope.name));
+function supportedScopes(resources: readonly ProtectedResource[]): string[] {
+  const scopes = resources.flatMap((resource) => resource.scopes.map((scope) => scope.name));
   return [...new Set([...scopes, 'offline_access'])];
 }
 
-/** Protected-resource metadata of one backend (RFC 9728 §2). Never lists `offline_access` (MCP 2026-07-28). */
+/** Protected-resource metadata of one resource (RFC 9728 §2). Never lists `offline_access` (MCP 2026-07-28). */
 export function protectedResourceMetadata(
-  config: Config,
-  backend: Config['backends'][number],
+  { publicUrl }: Pick<ServerConfig, 'publicUrl'>,
+  { resource, title, scopes }: ProtectedResource,
 ): Record<string, unknown> {
   return {
-    resource: backend.resource,
-    resource_name: backend.title,
-    authorization_servers: [config.publicUrl],
-    scopes_supported: backend.scopes.map((scope) => scope.name),
+    resource,
+    resource_name: title,
+    authorization_servers: [publicUrl],
+    scopes_supported: scopes.map((scope) => scope.name),
     bearer_methods_supported: ['header'],
   };
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
-import type { Config } from '../config/config.ts';
+import type { ServerConfig } from '../config/config.ts';
 import { findField } from '../http/body.ts';
 import { refusals, sendRefusal } from '../http/refuse.ts';
 import { applyPageHeaders } from '../http/security-headers.ts';
@@ -11,6 +11,7 @@ import { renderHeldBackRedirect } from './error-page.ts';
 import { authorizationServerMetadata } from './metadata.ts';
 import { sessionCookie } from './replayed-request.ts';
 import { findFacts } from './request-facts.ts';
+import type { Resources } from './resources.ts';
 
 const retryAfterSeconds = 5;
 
@@ -20,7 +21,8 @@ type Step = (ctx: KoaContextWithOIDC) => Promise<void> | void;
 export type ReadAccessToken = (token: string) => Promise<{ clientId: string; sessionId: string } | undefined>;
 
 export interface MiddlewareOptions {
-  readonly config: Config;
+  readonly config: ServerConfig;
+  readonly resources: Resources;
   readonly keyRing: Pick<KeyRing, 'publicJwks'>;
   readonly readAccessToken: ReadAccessToken;
 }
@@ -29,7 +31,7 @@ export interface MiddlewareOptions {
 export function addMiddleware(provider: Provider, options: MiddlewareOptions): void {
   const configuredClients = new Set(options.config.clients.preRegistered.map(({ clientId }) => clientId));
   const steps: readonly Step[] = [
-    (ctx) => trimMetadata(ctx, options.config),
+    (ctx) => trimMetadata(ctx, options.resources),
     (ctx) => publishKeys(ctx, options.keyRing),
     nameRefusedRedirects,
     answerUnreachableDocument,
@@ -60,9 +62,9 @@ function errorOf(ctx: KoaContextWithOIDC): string | undefined {
   return String(body.error);
 }
 
-function trimMetadata(ctx: KoaContextWithOIDC, config: Config): void {
+function trimMetadata(ctx: KoaContextWithOIDC, { all }: Resources): void {
   if (ctx.oidc.route !== 'discovery' || ctx.status !== 200) return;
-  ctx.body = authorizationServerMetadata(ctx.body as Record<string, unknown>, config);
+  ctx.body = authorizationServerMetadata(ctx.body as Record<string, unknown>, all);
 }
 
 /** oidc-provider took its keys at the start; those of the ring may have been rotated since. */

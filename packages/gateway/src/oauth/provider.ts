@@ -7,7 +7,7 @@ import Provider, { errors, type Configuration, type KoaContextWithOIDC } from 'o
 import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
 import { randomId } from '@valetkey/core/base/random';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
-import type { Config } from '../config/config.ts';
+import type { ServerConfig } from '../config/config.ts';
 import type { AccessTokenClaims } from '../session/access-token.ts';
 import type { Store } from '../store/collection.ts';
 import type { World } from '../world.ts';
@@ -40,7 +40,7 @@ export interface SignIns {
 }
 
 export interface ProviderOptions {
-  readonly config: Config;
+  readonly config: ServerConfig;
   readonly keyRing: KeyRing;
   readonly store: Store;
   readonly resources: Resources;
@@ -53,7 +53,7 @@ export interface ProviderOptions {
 }
 
 /** All private-use redirects that this deployment accepts. */
-export function privateUseRedirects(config: Config): ReadonlySet<string> {
+export function privateUseRedirects(config: ServerConfig): ReadonlySet<string> {
   return new Set([...privateRedirects.map(({ uri }) => uri), ...config.clients.redirectUris]);
 }
 
@@ -198,7 +198,7 @@ function leftOfGrant({ oidc }: KoaContextWithOIDC, clock: Clock): number {
   return grant?.exp === undefined ? Number.MAX_SAFE_INTEGER : Math.max(1, grant.exp - nowSeconds(clock));
 }
 
-function isAllowedHost(clientId: string, config: Config): boolean {
+function isAllowedHost(clientId: string, config: ServerConfig): boolean {
   const { allowHosts } = config.clients.metadataDocuments;
   const host = URL.parse(clientId)?.hostname;
   return host !== undefined && (allowHosts.length === 0 || allowHosts.includes(host));

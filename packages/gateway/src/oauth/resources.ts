@@ -1,17 +1,17 @@
 import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
-import type { BackendConfig } from '../config/config.ts';
+import type { ProtectedResource } from '../config/config.ts';
 
 /** The protected resources of RFC 8707: the backends, found by the identifier that a client sends. */
 export interface Resources {
   /** Compared as a URL, without a trailing slash: some clients add one, some write the host in capitals. */
-  find(indicator: string): BackendConfig | undefined;
+  find(indicator: string): ProtectedResource | undefined;
   /** The one backend when there is only one, for 2025-03-26 clients that send no `resource`. */
-  readonly only: BackendConfig | undefined;
-  readonly all: readonly BackendConfig[];
+  readonly only: ProtectedResource | undefined;
+  readonly all: readonly ProtectedResource[];
 }
 
-export function createResources(backends: readonly BackendConfig[]): Resources {
+export function createResources(backends: readonly ProtectedResource[]): Resources {
   const byIdentifier = new Map(backends.map((backend) => [canonical(backend.resource), backend]));
   return {
     find: (indicator) => byIdentifier.get(canonical(indicator)),
@@ -60,7 +60,7 @@ export function describeResource(
  * @returns undefined when the client asked for scopes, and all of them are foreign: `invalid_scope`.
  */
 export function resolveScopes(
-  backend: BackendConfig,
+  backend: ProtectedResource,
   requested: string | undefined,
 ): readonly string[] | undefined {
   const known = backend.scopes.map((scope) => scope.name);

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import type { BackendConfig } from '../config/config.ts';
-import { type BackendProxy, createBackendProxy, type ForwardRequest } from './forward.ts';
+import type { BackendProxy, ForwardRequest } from './backend-proxy.ts';
+import { createBackendProxy } from './forward.ts';
 import {
   anna,
   backendAt,

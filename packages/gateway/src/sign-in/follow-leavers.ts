@@ -2,7 +2,7 @@ import type { World } from '../world.ts';
 import { randomId } from '@valetkey/core/base/random';
 import { personId } from '@valetkey/core/policy/principal';
 import type { Audit } from '../audit/event.ts';
-import type { Config } from '../config/config.ts';
+import type { ServerConfig } from '../config/config.ts';
 import { createAppTokens } from '../entra/app-tokens.ts';
 import { createLeaverFeed, type Leaver, type LeaverFeed } from '../entra/leaver-feed.ts';
 import { openOutbound } from '../entra/outbound.ts';
@@ -13,7 +13,7 @@ import type { Store } from '../store/collection.ts';
 import type { RepeatingTimer } from '../store/sweeper.ts';
 
 export interface FollowOptions {
-  readonly config: Pick<Config, 'entra' | 'leaver'>;
+  readonly config: Pick<ServerConfig, 'entra' | 'leaver'>;
   readonly world: World;
   readonly store: Store;
   readonly sessions: Pick<Sessions, 'listByPerson'>;

@@ -13,7 +13,7 @@ import type { RandomBytes } from '@valetkey/core/base/random';
 import type { Policy } from '@valetkey/core/policy/decide';
 import type { Logger } from 'pino';
 import type { Audit } from '../audit/event.ts';
-import type { Config } from '../config/config.ts';
+import type { ServerConfig } from '../config/config.ts';
 import type { Entra, SignInSecrets } from '../entra/entra.ts';
 import type { CheckClientLimit } from '../oauth/authorization-server.ts';
 import type { Interactions } from '../oauth/interactions.ts';
@@ -24,7 +24,7 @@ import type { SignInTransactions } from '../session/sign-in-transactions.ts';
 import type { Store } from '../store/collection.ts';
 
 export interface SignInFlow {
-  readonly config: Config;
+  readonly config: ServerConfig;
   readonly interactions: Interactions;
   readonly entra: Entra;
   readonly sessions: Sessions;
