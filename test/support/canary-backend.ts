@@ -15,7 +15,7 @@ export interface CanaryBackend {
   close(): Promise<void>;
 }
 
-/** `initialize` opens a session, as a backend of the legacy era does; all else is echoed. */
+/** `initialize` opens a session, as a backend of the legacy era does; `subscriptions/listen` a stream; all else is echoed. */
 export async function startCanaryBackend(): Promise<CanaryBackend> {
   const arrivals: Arrival[] = [];
   const server = createServer((req, res) => void answer(req, res));
@@ -23,6 +23,7 @@ export async function startCanaryBackend(): Promise<CanaryBackend> {
     const body = await readText(req);
     arrivals.push({ method: req.method ?? '', url: req.url ?? '', rawHeaders: req.rawHeaders, body });
     if (body.includes('"initialize"')) res.setHeader('mcp-session-id', `session-${arrivals.length}`);
+    if (body.includes('"subscriptions/listen"')) return openStream(res);
     res.writeHead(200, { 'content-type': 'application/json' });
     res.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result: { arrived: true } }));
   }
@@ -39,6 +40,11 @@ export async function startCanaryBackend(): Promise<CanaryBackend> {
         server.closeAllConnections();
       }),
   };
+}
+
+function openStream(res: ServerResponse): void {
+  const message = { jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: {} };
+  res.writeHead(200, { 'content-type': 'text/event-stream' }).write(`data: ${JSON.stringify(message)}\n\n`);
 }
 
 /** Every value of a header, in any case. */

@@ -26,6 +26,7 @@ export interface KillableGateway {
   kill(): Promise<void>;
   /** SIGTERM: an end in peace, after which starting is quicker, since Node keeps what it compiled. */
   stop(): Promise<void>;
+  signal(name: NodeJS.Signals): void;
   /** Everything the processes have said so far. */
   readonly said: () => string;
   close(): Promise<void>;
@@ -87,6 +88,7 @@ export async function prepareGateway(upstream: string): Promise<KillableGateway>
     directory,
     kill,
     stop: () => end('SIGTERM'),
+    signal: (name) => void child?.kill(name),
     said: () => said,
     async start() {
       const started = spawn(

@@ -203,7 +203,7 @@ export function snippetsBackend(upstream: string): Record<string, unknown> {
   };
 }
 
-function peopleOf(emulator: Emulator): Product['people'] {
+export function peopleOf(emulator: Emulator): Product['people'] {
   const users = emulator.seed.tenants.flatMap((tenant) => tenant.users);
   const find = (part: string): Person => {
     const user = users.find(({ username, displayName }) =>

@@ -2,13 +2,12 @@
  * The authorization server of some protected resources, with the way of a person through it: what the gateway puts
  * in front of its backends, and a server of one's own in front of itself.
  */
-import { readFile } from 'node:fs/promises';
 import type { Policy } from '@valetkey/core/policy/decide';
 import type { ProtectedResource, ServerConfig } from './config/config.ts';
 import type { TokenVerifier } from './enforce/verify-token.ts';
+import type { CheckClientLimit } from './http/client-limit.ts';
 import { type AuthorizationServer, createAuthorizationServer } from './oauth/authorization-server.ts';
 import { renderOAuthError } from './oauth/error-page.ts';
-import { createGuardedFetch, type FetchFromStranger } from './oauth/guarded-fetch.ts';
 import { createResources } from './oauth/resources.ts';
 import { keysOf, type Services } from './services.ts';
 import { createBrowsers } from './session/browsers.ts';
@@ -22,8 +21,7 @@ export interface AuthorityOptions {
   /** The policy of each resource, by its name: who may not enter at all is told so at the sign-in. */
   readonly policies: ReadonlyMap<string, Policy>;
   readonly services: Services;
-  /** How documents that clients name are fetched; default: the guarded fetch of `oauth/guarded-fetch.ts`. */
-  readonly fetchFromStranger?: FetchFromStranger;
+  readonly checkClientLimit: CheckClientLimit;
 }
 
 export interface Authority {
@@ -34,9 +32,9 @@ export interface Authority {
 }
 
 /** Everything that lasts is in `services`, so an authority can be made anew when its resources have changed. */
-export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { config, resources, policies, services } = options;
-  const { world, keyRing, store, audit, verifier, checkClientLimit, signIns, sessions, entra } = services;
+export function createAuthority(options: AuthorityOptions): Authority {
+  const { config, resources, policies, services, checkClientLimit } = options;
+  const { world, keyRing, store, audit, verifier, signIns, sessions, entra, fetchFromStranger } = services;
   const { clock, random, log } = world;
   const authorizationServer = createAuthorizationServer({
     config,
@@ -47,7 +45,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
     cookieKeys: () => keysOf(keyRing, 'cookie').map((key) => Buffer.from(key).toString('base64')),
     resources: createResources(resources),
     signIns,
-    fetchFromStranger: options.fetchFromStranger ?? (await defaultFetch(config)),
+    fetchFromStranger,
     renderError: renderOAuthError,
     readAccessToken: createTokenReader(verifier, resources),
     checkClientLimit,
@@ -91,12 +89,4 @@ function createTokenReader(verifier: TokenVerifier, resources: readonly Protecte
     }
     return undefined;
   };
-}
-
-async function defaultFetch(config: ServerConfig): Promise<FetchFromStranger> {
-  const { allowLoopback, caFile } = config.clients.metadataDocuments;
-  return createGuardedFetch({
-    allowSpecialAddresses: allowLoopback,
-    ...(caFile === undefined ? {} : { ca: await readFile(caFile, 'utf8') }),
-  });
 }

@@ -3,6 +3,7 @@ import { createPolicy, type Policy } from '@valetkey/core/policy/decide';
 import type { BackendConfig, Config } from './config/config.ts';
 import type { Handler } from './http/exchange.ts';
 import { createMcpEndpoint } from './mcp-endpoint.ts';
+import type { BackendProxy } from './proxy/backend-proxy.ts';
 import { createBackendProxy } from './proxy/forward.ts';
 import { createIdentitySigner } from './proxy/identity.ts';
 import type { Services } from './services.ts';
@@ -12,37 +13,70 @@ export interface Backend {
   readonly policy: Policy;
   /** The handler of its MCP endpoint. */
   readonly endpoint: Handler;
+  /** Lets the requests under way end, then closes. Nothing new may come any more. */
+  retire(): Promise<void>;
   /** Ends all connections to it, also those in use. */
   close(): Promise<void>;
 }
 
 /** Opens one backend. Nothing is asked of it before the first request. */
 export function openBackend(backend: BackendConfig, config: Config, services: Services): Backend {
-  const { world, keyRing, store, verifier, audit, streams, isBlind, recheck } = services;
-  const { clock, log } = world;
+  const { world, verifier, audit, streams, isBlind, recheck } = services;
   const policy = createPolicy(backend.rules);
-  const identity = createIdentitySigner({
-    issuer: config.publicUrl,
-    signingJwk: () => keyRing.signingJwk,
-    clock,
+  const proxy = openProxy(backend, config, services);
+  const endpoint = createMcpEndpoint({
+    backend,
+    verifier,
+    policy,
+    proxy,
+    audit,
+    limits: config.limits,
+    clock: world.clock,
+    log: world.log,
+    streams,
+    isBlind,
+    recheck,
   });
-  const proxy = createBackendProxy({ backend, identity, store, clock, log });
+  const underWay = countUnderWay(endpoint);
+  let closed: Promise<void> | undefined;
+  const close = () => (closed ??= proxy.close());
   return {
     config: backend,
     policy,
-    endpoint: createMcpEndpoint({
-      backend,
-      verifier,
-      policy,
-      proxy,
-      audit,
-      limits: config.limits,
-      clock,
-      log,
-      streams,
-      isBlind,
-      recheck,
-    }),
-    close: () => proxy.close(),
+    endpoint: underWay.handler,
+    async retire() {
+      await underWay.none();
+      await close();
+    },
+    close,
   };
+}
+
+function openProxy(backend: BackendConfig, config: Config, services: Services): BackendProxy {
+  const { world, keyRing, store } = services;
+  const identity = createIdentitySigner({
+    issuer: config.publicUrl,
+    signingJwk: () => keyRing.signingJwk,
+    clock: world.clock,
+  });
+  return createBackendProxy({ backend, identity, store, clock: world.clock, log: world.log });
+}
+
+/** A request is under way until its last byte is out: the handler's promise lasts as long. */
+function countUnderWay(endpoint: Handler) {
+  const waiting: (() => void)[] = [];
+  let count = 0;
+  const handler: Handler = async (exchange) => {
+    count += 1;
+    try {
+      await endpoint(exchange);
+    } finally {
+      count -= 1;
+      if (count === 0) for (const resume of waiting.splice(0)) resume();
+    }
+  };
+  const none = async () => {
+    if (count > 0) await new Promise<void>((resolve) => waiting.push(resolve));
+  };
+  return { handler, none };
 }

@@ -1,31 +1,52 @@
 /**
- * The composition root. What lasts is opened in `services.ts`, the authorization server with the way of a person in
- * `authority.ts`, each backend in `backends.ts`; the addresses stand in `routes.ts`, the way of an MCP request in
- * `mcp-endpoint.ts`.
+ * The composition root. What lasts is opened in `services.ts`; what a reload replaces is a generation: the
+ * authorization server with the way of a person (`authority.ts`), the backends (`backends.ts`), and the addresses of
+ * both (`routes.ts`). The way of an MCP request stands in `mcp-endpoint.ts`.
  */
 import type { RequestListener } from 'node:http';
+import { randomId } from '@valetkey/core/base/random';
+import { err, ok, type Result } from '@valetkey/core/base/result';
+import type { Operation } from '@valetkey/core/mcp/operation';
 import { createAuthority } from './authority.ts';
 import { type Backend, openBackend } from './backends.ts';
 import type { Config } from './config/config.ts';
+import type { ConfigFault } from './config/fault.ts';
+import { checkReload, isSameConfig } from './config/reload.ts';
 import { createClientIp } from './http/client-ip.ts';
+import { type CheckClientLimit, createClientLimit } from './http/client-limit.ts';
 import { createRouter } from './http/dispatch.ts';
-import type { FetchFromStranger } from './oauth/guarded-fetch.ts';
+import { createRateLimiter, type RateLimiter } from './http/rate-limit.ts';
+import type { OpenStreams } from './proxy/open-streams.ts';
 import { createRoutes } from './routes.ts';
 import { openServices, type Services, type ServicesOptions, StartFault } from './services.ts';
 import type { World } from './world.ts';
 
 export { StartFault };
 
+export type GatewayOptions = ServicesOptions;
+
 export interface Gateway {
   /** For `node:http`: the whole gateway. */
   readonly listener: RequestListener;
+  /**
+   * Puts another configuration into effect: all of it from one request to the next, or nothing.
+   *
+   * Requests under way end as they began, and connections stay open; a backend that has not changed keeps its own
+   * connections. Event streams that the new configuration would not let in are cut.
+   *
+   * @returns the names of the backends that were opened anew, or what only a restart can change.
+   */
+  reload(config: Config): Promise<Result<readonly string[], readonly ConfigFault[]>>;
   /** Ends open work and closes the store and the audit sinks. */
   close(): Promise<void>;
 }
 
-export interface GatewayOptions extends ServicesOptions {
-  /** How documents that clients name are fetched; default: the guarded fetch of `oauth/guarded-fetch.ts`. */
-  readonly fetchFromStranger?: FetchFromStranger;
+/** What a reload replaces. */
+interface Generation {
+  readonly config: Config;
+  readonly backends: readonly Backend[];
+  readonly limits: { readonly limiter: RateLimiter; readonly checkClientLimit: CheckClientLimit };
+  readonly listener: RequestListener;
 }
 
 /**
@@ -40,45 +61,90 @@ export async function createGateway(
   options: GatewayOptions = {},
 ): Promise<Gateway> {
   const services = await openServices(config, world, options);
-  const backends = config.backends.map((backend) => openBackend(backend, config, services));
-  const close = async () => {
-    await Promise.all(backends.map((backend) => backend.close()));
-    await services.close();
-  };
+  const retiring = new Set<Backend>();
+  let current: Generation;
   try {
-    return { listener: await createListener(config, backends, services, options), close };
+    current = openGeneration(config, services);
   } catch (fault) {
-    await close();
+    await services.close();
     throw fault;
   }
+
+  function replace(next: Generation): void {
+    const dropped = current.backends.filter((backend) => !next.backends.includes(backend));
+    current = next;
+    cutUnwelcome(services.streams, next.backends);
+    for (const backend of dropped) {
+      retiring.add(backend);
+      void backend.retire().finally(() => retiring.delete(backend));
+    }
+  }
+
+  return {
+    listener: (req, res) => current.listener(req, res),
+    async reload(changed) {
+      const faults = checkReload(current.config, changed);
+      if (faults.length > 0) return err(faults);
+      const next = openGeneration(changed, services, current);
+      const opened = next.backends.filter((backend) => !current.backends.includes(backend));
+      replace(next);
+      const correlationId = randomId(world.random, 16);
+      services.audit.record({ event: 'config.reload', outcome: 'success', correlationId });
+      return ok(opened.map((backend) => backend.config.name));
+    },
+    async close() {
+      await Promise.all([...current.backends, ...retiring].map((backend) => backend.close()));
+      await services.close();
+    },
+  };
 }
 
-async function createListener(
-  config: Config,
-  backends: readonly Backend[],
-  services: Services,
-  options: GatewayOptions,
-): Promise<RequestListener> {
-  const { store, limiter, world } = services;
-  const authority = await createAuthority({
+/** @param previous whose backends and counts go on where nothing about them has changed. */
+function openGeneration(config: Config, services: Services, previous?: Generation): Generation {
+  const { store, world } = services;
+  const hasSameLimits = previous !== undefined && isSameConfig(previous.config.limits, config.limits);
+  const limits = hasSameLimits
+    ? previous.limits
+    : {
+        limiter: createRateLimiter(config.limits, world.clock),
+        checkClientLimit: createClientLimit(config.limits, world.clock),
+      };
+  const keep = (backend: Config['backends'][number]) =>
+    hasSameLimits ? previous.backends.find((each) => isSameConfig(each.config, backend)) : undefined;
+  const backends = config.backends.map((backend) => keep(backend) ?? openBackend(backend, config, services));
+  const authority = createAuthority({
     config,
     resources: config.backends,
     policies: new Map(backends.map(({ config: { name }, policy }) => [name, policy])),
     services,
-    ...options,
+    checkClientLimit: limits.checkClientLimit,
   });
   const isReady = async () =>
     store.ping().then(
       () => true,
       () => false,
     );
-  return createRouter(createRoutes({ authority, config, backends, isReady }), {
+  const listener = createRouter(createRoutes({ authority, config, backends, isReady }), {
     publicUrl: config.publicUrl,
     clientIp: createClientIp(config.trustedProxies),
-    limiter,
+    limiter: limits.limiter,
     hostAliases: config.allowedHosts,
     allowedOrigins: config.allowedOrigins,
     log: world.log,
     random: world.random,
+  });
+  return { config, backends, limits, listener };
+}
+
+/** What opens an event stream; see `askedWithoutBody`. */
+const opening: Operation = { method: 'http GET', kind: 'notification' };
+
+/** A stream lasts for hours: the rules that are in effect now hold for it too. */
+function cutUnwelcome(streams: OpenStreams, backends: readonly Backend[]): void {
+  const policies = new Map(backends.map(({ config: { resource }, policy }) => [resource, policy]));
+  streams.cutWhere(({ resource, principal }) => {
+    const policy = policies.get(resource);
+    if (policy === undefined) return 'not_served';
+    return policy.decide(principal, opening).allow ? undefined : 'rights_changed';
   });
 }

@@ -4,8 +4,6 @@
  */
 import type { Clock } from '@valetkey/core/base/clock';
 import type { Result } from '@valetkey/core/base/result';
-import type { Era } from '@valetkey/core/mcp/era';
-import { filterListResult } from '@valetkey/core/mcp/list-result';
 import type { Operation } from '@valetkey/core/mcp/operation';
 import type { Policy } from '@valetkey/core/policy/decide';
 import type { Principal } from '@valetkey/core/policy/principal';
@@ -15,6 +13,7 @@ import type { BackendConfig, Limits } from './config/config.ts';
 import { type Asked, readAsked } from './enforce/asked.ts';
 import { authenticate } from './enforce/authenticate.ts';
 import { resourceMetadataUrl } from './enforce/challenge.ts';
+import { createListFilter } from './enforce/list-filter.ts';
 import {
   answerRefusal,
   type ChallengeContext,
@@ -23,18 +22,18 @@ import {
   type Stop,
   stop,
 } from './enforce/refusal.ts';
+import type { ToolAnnotations } from './enforce/tool-annotations.ts';
 import type { TokenVerifier, VerifiedToken } from './enforce/verify-token.ts';
 import type { Exchange, Handler } from './http/exchange.ts';
 import { sendJson } from './http/respond.ts';
 import type { BackendProxy, Forwarded } from './proxy/backend-proxy.ts';
 import { createOpenStreams, type CutReason, type OpenStreams } from './proxy/open-streams.ts';
-import type { RewriteMessage } from './proxy/response-filter.ts';
-import { rightsOf } from './session/revocations.ts';
 
 export interface McpEndpointOptions {
   readonly backend: BackendConfig;
   readonly verifier: TokenVerifier;
   readonly policy: Policy;
+  readonly annotations: ToolAnnotations;
   readonly proxy: BackendProxy;
   readonly audit: Audit;
   readonly limits: Pick<Limits, 'mcpBodyBytes' | 'requestTimeoutMs'>;
@@ -59,8 +58,8 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
   const { backend, verifier, policy, proxy, audit, limits, clock, log } = options;
   const { streams = createOpenStreams(clock), isBlind = () => false, recheck = () => undefined } = options;
   const context = challengeContext(backend);
-  const hasToolRules = Object.keys(backend.rules.tools).length > 0 || backend.rules.otherTools === 'deny';
-  const spelling = createSpellingWatch(backend, log);
+  const { annotations } = options;
+  const lists = createListFilter({ backend, policy, annotations, log });
 
   return async (exchange) => {
     const startedMs = clock.nowMs();
@@ -86,9 +85,12 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     }
     const { operations, isBatch, era, bytes } = asked.value;
 
+    const isUnheard = ({ name = '' }: Operation) => annotations.isReadOnly(name) === undefined;
+    const isOpen = (operation: Operation) => policy.asksForAnnotation(operation) && isUnheard(operation);
+    if (operations.some(isOpen)) await annotations.look();
     const judged = operations.map((operation) => ({
       operation,
-      decision: policy.decide(principal, operation),
+      decision: policy.decide(principal, operation, annotations),
     }));
     if (judged.some(({ decision }) => !decision.allow)) {
       const httpStatus = refuse(exchange, { kind: 'denied', judged, isBatch });
@@ -96,7 +98,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       return;
     }
 
-    const isFiltered = hasToolRules && mayListTools(exchange, asked.value);
+    const rewriteMessage = lists.findRewrite(principal, exchange.method, asked.value);
     const watched = watchStream(exchange, caller.value);
     const forwarded = await closingOnFault(
       watched,
@@ -104,7 +106,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
         principal,
         body: bytes,
         era,
-        ...(isFiltered ? { rewriteMessage: hideTools(policy, principal, era, spelling) } : {}),
+        ...(rewriteMessage === undefined ? {} : { rewriteMessage }),
       }),
     );
     const isRecordedNow = isLongLived(exchange, asked.value);
@@ -153,8 +155,8 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       res.destroy();
     };
     const close = streams.open({
-      sessionId: principal.sessionId,
-      rights: () => rightsOf(principal),
+      principal,
+      resource: backend.resource,
       expiresAtSeconds,
       cut(reason) {
         wanted = reason;
@@ -196,52 +198,6 @@ function* denials(judged: readonly Judged[]): Generator<Event> {
       ...auditedOperation(operation),
     };
   }
-}
-
-/** A GET can replay the answer to an earlier `tools/list` after a lost connection (`Last-Event-ID`). */
-function mayListTools({ method }: Exchange, { operations }: Asked): boolean {
-  return method === 'GET' || operations.some((operation) => operation.method === 'tools/list');
-}
-
-/** Takes the tools that this person may not call out of every list in an answer (A24). */
-function hideTools(policy: Policy, principal: Principal, era: Era, spelling: SpellingWatch): RewriteMessage {
-  const isVisible = (name: string) => policy.isToolVisible(principal, name);
-  return (message) => {
-    for (const each of [message].flat()) spelling.look(each);
-    if (!Array.isArray(message)) return filterListResult(message, isVisible, era);
-    const filtered = message.map((each) => filterListResult(each, isVisible, era));
-    return filtered.every((each, index) => each === message[index]) ? message : filtered;
-  };
-}
-
-interface SpellingWatch {
-  look(message: unknown): void;
-}
-
-/**
- * A rule for a tool that the backend does not have is most likely misspelled, and then leaves the real tool open.
- * Only a backend's own complete list can tell, so it is told at the first one that passes, once.
- */
-function createSpellingWatch(backend: BackendConfig, log: Logger): SpellingWatch {
-  const unseen = new Set(Object.keys(backend.rules.tools));
-  const told = new Set<string>();
-  return {
-    look(message) {
-      const { tools, nextCursor } = ((message as { result?: unknown } | null)?.result ?? {}) as {
-        tools?: unknown;
-        nextCursor?: unknown;
-      };
-      if (!Array.isArray(tools)) return;
-      for (const tool of tools as { name?: unknown }[]) unseen.delete(String(tool?.name));
-      const misspelled = [...unseen].filter((name) => !told.has(name));
-      if (nextCursor !== undefined || misspelled.length === 0) return;
-      for (const name of misspelled) told.add(name);
-      log.warn(
-        { backend: backend.name, tools: misspelled },
-        'rules name tools that the backend does not have',
-      );
-    },
-  };
 }
 
 /** Streams that stay open for hours are recorded when they open, all else when it has ended. */

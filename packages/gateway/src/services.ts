@@ -2,24 +2,18 @@
  * What every part of the gateway shares, opened once and kept while the rest is reloaded: keys, store, audit,
  * sessions and their revocations, the leg to Entra, the verifier of our tokens.
  */
+import { readFile } from 'node:fs/promises';
 import type { KeyPurpose, KeyRing } from '@valetkey/core/crypto/key-ring';
-import { hashToken } from '@valetkey/core/crypto/token-hash';
 import { openAudit } from './audit/audit.ts';
 import type { Audit } from './audit/event.ts';
 import type { ServerConfig } from './config/config.ts';
 import { createTokenVerifier, type TokenVerifier, type VerifiedToken } from './enforce/verify-token.ts';
 import { createEntra } from './entra/create-entra.ts';
 import type { Entra } from './entra/entra.ts';
-import {
-  createRateLimiter,
-  type RateLimiter,
-  type RateLimitRule,
-  type RateLimits,
-} from './http/rate-limit.ts';
 import { startResealing } from './keys/background-resealing.ts';
 import { type LiveKeyRing, watchKeyRing } from './keys/live-key-ring.ts';
 import { openKeySource } from './keys/open-keys.ts';
-import type { CheckClientLimit } from './oauth/authorization-server.ts';
+import { createGuardedFetch, type FetchFromStranger } from './oauth/guarded-fetch.ts';
 import { createOpenStreams, type OpenStreams } from './proxy/open-streams.ts';
 import { startRevocationFeed } from './session/revocation-feed.ts';
 import { rightsOf } from './session/revocations.ts';
@@ -40,14 +34,12 @@ export interface Services {
   readonly keyRing: LiveKeyRing;
   readonly store: Store;
   readonly audit: Audit;
-  readonly limiter: RateLimiter;
-  readonly checkClientLimit: CheckClientLimit;
   readonly sessions: Sessions;
   readonly entra: Entra;
   readonly signIns: RecheckableSignIns;
   readonly verifier: TokenVerifier;
   readonly streams: OpenStreams;
-  readonly timer: RepeatingTimer;
+  readonly fetchFromStranger: FetchFromStranger;
   /** Whether revocations may be unknown here, since the store has been away for too long. */
   readonly isBlind: () => boolean;
   /** Whether the person is still who they were, where that has not been asked for a while. */
@@ -63,6 +55,8 @@ export interface ServicesOptions {
   readonly monotonicMs?: () => number;
   /** Put around the driver of the store: a test counts or breaks what goes through. */
   readonly wrapDriver?: (driver: Driver) => Driver;
+  /** How documents that clients name are fetched; default: the guarded fetch of `oauth/guarded-fetch.ts`. */
+  readonly fetchFromStranger?: FetchFromStranger;
 }
 
 /** Why the gateway does not start: something its operator can mend. */
@@ -155,8 +149,6 @@ export async function openServices(
       keyRing,
       store,
       audit,
-      limiter: createRateLimiter(config.limits, clock),
-      checkClientLimit: createClientLimit(config.limits, world),
       sessions,
       entra,
       signIns,
@@ -168,7 +160,7 @@ export async function openServices(
         isOutdated: sessions.isOutdated,
       }),
       streams,
-      timer,
+      fetchFromStranger: options.fetchFromStranger ?? (await defaultFetch(config)),
       isBlind: feed.isBlind,
       /** What the token says is asked after the check, since the check may be what found out. */
       recheck: ({ principal, issuedAtSeconds }) =>
@@ -205,20 +197,10 @@ async function openKeys(
   return live;
 }
 
-/**
- * One client serves many people, and its id is public: were its budget the one of an address, a single address could
- * use it up and lock all of them out.
- */
-function createClientLimit(limits: RateLimits, { clock }: World): CheckClientLimit {
-  const widen = ({ requests, windowSeconds }: RateLimitRule) => ({ requests: requests * 20, windowSeconds });
-  const { register, authorize, consent, token } = limits;
-  const wide = {
-    register: widen(register),
-    authorize: widen(authorize),
-    consent: widen(consent),
-    token: widen(token),
-  };
-  const limiter = createRateLimiter(wide, clock);
-  // Hashed: a client id that a stranger makes up can be as long as a request.
-  return (name, clientId) => limiter.check(name, hashToken(clientId));
+async function defaultFetch(config: ServerConfig): Promise<FetchFromStranger> {
+  const { allowLoopback, caFile } = config.clients.metadataDocuments;
+  return createGuardedFetch({
+    allowSpecialAddresses: allowLoopback,
+    ...(caFile === undefined ? {} : { ca: await readFile(caFile, 'utf8') }),
+  });
 }

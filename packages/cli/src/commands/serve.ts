@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import { createGateway, StartFault } from '@valetkey/gateway';
+import { createGateway, type Gateway, StartFault } from '@valetkey/gateway';
 import type { Config } from '@valetkey/gateway/config/config';
 import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/http/server';
 import { StoreUnavailable } from '@valetkey/gateway/store/driver';
@@ -7,17 +7,18 @@ import type { World } from '@valetkey/gateway/world';
 import { parseOptions } from '../command-line.ts';
 import { readConfig } from '../read-config.ts';
 import { untilStopped } from '../until-stopped.ts';
+import { watchConfigFile } from '../watch-config-file.ts';
 import { UsageFault } from '../usage-fault.ts';
 import { createWorld } from '../world.ts';
 
-/** `valetkey serve`: runs until it is asked to stop. */
+/** `valetkey serve`: runs until it is asked to stop; SIGHUP and a change of the file reload the configuration. */
 export async function serve(args: string[]): Promise<number> {
   const { config: file } = parseOptions(args, { config: { type: 'string' } });
   if (file === undefined) throw new UsageFault('serve needs --config FILE');
   const config = readConfig(file);
   if (config === undefined) return 1;
   const world = createWorld('info');
-  const stopped = untilStopped();
+  const stopped = untilStopped(['SIGTERM', 'SIGINT']);
   let running: RunningGateway;
   try {
     running = await runGateway(config, world);
@@ -28,12 +29,14 @@ export async function serve(args: string[]): Promise<number> {
     return 1;
   }
   world.log.info({ publicUrl: config.publicUrl, port: running.port }, 'gateway ready');
+  const watch = watchConfigFile(file, (next) => running.reload(next), world.log);
   await stopped;
+  watch.stop();
   await running.close();
   return 0;
 }
 
-export interface RunningGateway {
+export interface RunningGateway extends Pick<Gateway, 'reload'> {
   readonly port: number;
   close(): Promise<void>;
 }
@@ -46,6 +49,7 @@ export async function runGateway(config: Config, world: World): Promise<RunningG
     const { port } = await listen(server, config.listen.host, config.listen.port);
     return {
       port,
+      reload: (next) => gateway.reload(next),
       async close() {
         await closeGracefully(server);
         await gateway.close();

@@ -13,7 +13,8 @@ export type AuditEventName =
   | 'token.revoke'
   | 'session.revoke'
   | 'access.denied'
-  | 'mcp.call';
+  | 'mcp.call'
+  | 'config.reload';
 
 export type AuditOutcome = 'success' | 'denied' | 'error';
 

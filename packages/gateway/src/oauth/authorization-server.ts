@@ -1,8 +1,8 @@
 import type Provider from 'oidc-provider';
-import type { Result } from '@valetkey/core/base/result';
 import type { Audit } from '../audit/event.ts';
 import { type Form, findField, parseForm, parseJson, readBody } from '../http/body.ts';
-import type { Exchange, Handler, LimitName } from '../http/exchange.ts';
+import type { CheckClientLimit } from '../http/client-limit.ts';
+import type { Exchange, Handler } from '../http/exchange.ts';
 import { sendJson } from '../http/respond.ts';
 import { applySecurityHeaders } from '../http/security-headers.ts';
 import { keepRegistration } from './adapter.ts';
@@ -14,12 +14,6 @@ import { createProvider, type ProviderOptions, privateUseRedirects } from './pro
 import { replayRequest } from './replayed-request.ts';
 import { noteFacts, type RequestFacts } from './request-facts.ts';
 import { shareRefreshes } from './shared-refresh.ts';
-
-/** Counts a request of one client; a refusal says after how many seconds to try again. */
-export type CheckClientLimit = (
-  name: LimitName,
-  clientId: string,
-) => Result<undefined, { readonly retryAfterSeconds: number }>;
 
 export interface AuthorizationServer {
   /** `/authorize` and its continuation, `/jwks`, the metadata documents: no body. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { rightsOf } from '../session/revocations.ts';
 import { createOpenStreams } from './open-streams.ts';
 
 function open() {
@@ -7,8 +8,16 @@ function open() {
   const streams = createOpenStreams({ nowMs: () => state.nowSeconds * 1000 });
   const add = (sessionId: string, name: string, rights = 'reader', expiresAtSeconds = 2000) =>
     streams.open({
-      sessionId,
-      rights: () => rights,
+      principal: {
+        tenantId: 't',
+        objectId: 'o',
+        roles: [rights],
+        groups: [],
+        scopes: [],
+        clientId: 'c',
+        sessionId,
+      },
+      resource: name,
       expiresAtSeconds,
       cut: (reason) => void cut.push(`${name} ${reason}`),
     });
@@ -30,7 +39,7 @@ test('A57: a change of rights cuts those that were opened with others', () => {
   const { cut, streams, add } = open();
   add('s1', 'before', 'reader');
   add('s1', 'after', 'writer');
-  expect(streams.cutSession('s1', 'writer')).toBe(1);
+  expect(streams.cutSession('s1', rightsOf({ roles: ['writer'] }))).toBe(1);
   expect(cut).toEqual(['before rights_changed']);
 });
 
@@ -43,4 +52,13 @@ test('A50: those whose token has expired are cut when that is asked for; closed 
   state.nowSeconds = 1500;
   expect(streams.cutExpired()).toBe(1);
   expect(cut).toEqual(['old token_expired']);
+});
+
+test('what a new configuration does not serve is cut, and nothing else', () => {
+  const { cut, streams, add } = open();
+  add('s1', 'gone');
+  add('s1', 'kept');
+  expect(streams.cutWhere(({ resource }) => (resource === 'gone' ? 'not_served' : undefined))).toBe(1);
+  expect(cut).toEqual(['gone not_served']);
+  expect(streams.cutSession('s1')).toBe(1);
 });

@@ -3,14 +3,23 @@
  * outlive the right to it.
  */
 import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import type { Principal } from '@valetkey/core/policy/principal';
+import { rightsOf } from '../session/revocations.ts';
 
-/** Why a stream was cut: `session_ended`, `rights_changed` (roles or groups), `token_expired` (by setting). */
-export type CutReason = 'session_ended' | 'rights_changed' | 'token_expired';
+export type CutReason =
+  | 'session_ended'
+  /** the person's roles or groups, or the rules about them */
+  | 'rights_changed'
+  /** by setting */
+  | 'token_expired'
+  /** the configuration has the backend no longer */
+  | 'not_served';
 
 export interface OpenStream {
-  readonly sessionId: string;
-  /** What the access token says of the person's rights; see `rightsOf`. */
-  readonly rights: () => string;
+  /** As the access token said when the stream was opened. */
+  readonly principal: Principal;
+  /** The resource it was opened at. */
+  readonly resource: string;
   readonly expiresAtSeconds: number;
   /** Breaks the connection: half an answer must not look like a whole one. */
   readonly cut: (reason: CutReason) => void;
@@ -23,6 +32,8 @@ export interface OpenStreams {
   cutSession(sessionId: string, rights?: string): number;
   /** Cuts those whose access token has expired. @returns how many. */
   cutExpired(): number;
+  /** Cuts those for which there is a reason. @returns how many. */
+  cutWhere(reasonFor: (stream: OpenStream) => CutReason | undefined): number;
   /** Sessions that have one open. */
   sessionIds(): Iterable<string>;
 }
@@ -31,37 +42,50 @@ export function createOpenStreams(clock: Clock): OpenStreams {
   const bySession = new Map<string, Set<OpenStream>>();
 
   function close(stream: OpenStream): void {
-    const own = bySession.get(stream.sessionId);
+    const { sessionId } = stream.principal;
+    const own = bySession.get(sessionId);
     own?.delete(stream);
-    if (own?.size === 0) bySession.delete(stream.sessionId);
+    if (own?.size === 0) bySession.delete(sessionId);
   }
 
-  function cut(stream: OpenStream, reason: CutReason): void {
-    close(stream);
-    stream.cut(reason);
+  function cutWhere(
+    candidates: Iterable<OpenStream>,
+    reasonFor: (stream: OpenStream) => CutReason | undefined,
+  ): number {
+    let count = 0;
+    for (const stream of candidates) {
+      const reason = reasonFor(stream);
+      if (reason === undefined) continue;
+      close(stream);
+      stream.cut(reason);
+      count += 1;
+    }
+    return count;
   }
+
+  const all = () => [...bySession.values()].flatMap((own) => [...own]);
 
   return {
     open(stream) {
-      const own = bySession.get(stream.sessionId) ?? new Set();
+      const { sessionId } = stream.principal;
+      const own = bySession.get(sessionId) ?? new Set();
       own.add(stream);
-      bySession.set(stream.sessionId, own);
+      bySession.set(sessionId, own);
       return () => close(stream);
     },
     cutSession(sessionId, rights) {
-      const own = [...(bySession.get(sessionId) ?? [])];
-      const unwanted = rights === undefined ? own : own.filter((stream) => stream.rights() !== rights);
-      for (const stream of unwanted) cut(stream, rights === undefined ? 'session_ended' : 'rights_changed');
-      return unwanted.length;
+      return cutWhere(bySession.get(sessionId) ?? [], ({ principal }) => {
+        if (rights === undefined) return 'session_ended';
+        return rightsOf(principal) === rights ? undefined : 'rights_changed';
+      });
     },
     cutExpired() {
       const now = nowSeconds(clock);
-      const expired = [...bySession.values()]
-        .flatMap((own) => [...own])
-        .filter((each) => each.expiresAtSeconds <= now);
-      for (const stream of expired) cut(stream, 'token_expired');
-      return expired.length;
+      return cutWhere(all(), ({ expiresAtSeconds }) =>
+        expiresAtSeconds <= now ? 'token_expired' : undefined,
+      );
     },
+    cutWhere: (reasonFor) => cutWhere(all(), reasonFor),
     sessionIds: () => [...bySession.keys()],
   };
 }

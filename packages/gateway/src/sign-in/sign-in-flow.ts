@@ -15,7 +15,7 @@ import type { Logger } from 'pino';
 import type { Audit } from '../audit/event.ts';
 import type { ServerConfig } from '../config/config.ts';
 import type { Entra, SignInSecrets } from '../entra/entra.ts';
-import type { CheckClientLimit } from '../oauth/authorization-server.ts';
+import type { CheckClientLimit } from '../http/client-limit.ts';
 import type { Interactions } from '../oauth/interactions.ts';
 import type { Browsers } from '../session/browsers.ts';
 import type { Consents } from '../session/consents.ts';
