@@ -1,6 +1,7 @@
 /** The backends: each one's policy, its way there, and the MCP endpoint in front of both. */
 import { createPolicy, type Policy } from '@valetkey/core/policy/decide';
 import type { BackendConfig, Config } from './config/config.ts';
+import { createToolAnnotations } from './enforce/tool-annotations.ts';
 import type { Handler } from './http/exchange.ts';
 import { createMcpEndpoint } from './mcp-endpoint.ts';
 import type { BackendProxy } from './proxy/backend-proxy.ts';
@@ -21,13 +22,14 @@ export interface Backend {
 
 /** Opens one backend. Nothing is asked of it before the first request. */
 export function openBackend(backend: BackendConfig, config: Config, services: Services): Backend {
-  const { world, verifier, audit, streams, isBlind, recheck } = services;
+  const { world, store, verifier, audit, streams, isBlind, recheck } = services;
   const policy = createPolicy(backend.rules);
   const proxy = openProxy(backend, config, services);
   const endpoint = createMcpEndpoint({
     backend,
     verifier,
     policy,
+    annotations: createToolAnnotations({ backend: backend.name, store, ...world }),
     proxy,
     audit,
     limits: config.limits,

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import type { AuditEvent } from './audit/event.ts';
 import type { BackendConfig } from './config/config.ts';
 import { issuer, issueToken, openTestRing } from './enforce/issued-token.suite.ts';
+import { createToolAnnotations } from './enforce/tool-annotations.ts';
 import { createTokenVerifier } from './enforce/verify-token.ts';
 import { createRouter } from './http/dispatch.ts';
 import { createRateLimiter } from './http/rate-limit.ts';
@@ -56,6 +57,7 @@ export async function startGateway(backends: readonly BackendConfig[]): Promise<
         backend,
         verifier,
         policy: createPolicy(backend.rules),
+        annotations: createToolAnnotations({ backend: backend.name, store, clock, log }),
         proxy,
         audit: { record: (event) => void audited.push(event), close: async () => {} },
         limits: { mcpBodyBytes: 10_000, requestTimeoutMs: 5_000 },

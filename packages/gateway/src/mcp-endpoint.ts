@@ -13,6 +13,7 @@ import type { BackendConfig, Limits } from './config/config.ts';
 import { type Asked, readAsked } from './enforce/asked.ts';
 import { authenticate } from './enforce/authenticate.ts';
 import { resourceMetadataUrl } from './enforce/challenge.ts';
+import { judgeOperations } from './enforce/judge.ts';
 import { createListFilter } from './enforce/list-filter.ts';
 import {
   answerRefusal,
@@ -55,10 +56,9 @@ export interface McpEndpointOptions {
  * settled before it.
  */
 export function createMcpEndpoint(options: McpEndpointOptions): Handler {
-  const { backend, verifier, policy, proxy, audit, limits, clock, log } = options;
+  const { backend, verifier, policy, annotations, proxy, audit, limits, clock, log } = options;
   const { streams = createOpenStreams(clock), isBlind = () => false, recheck = () => undefined } = options;
   const context = challengeContext(backend);
-  const { annotations } = options;
   const lists = createListFilter({ backend, policy, annotations, log });
 
   return async (exchange) => {
@@ -85,13 +85,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     }
     const { operations, isBatch, era, bytes } = asked.value;
 
-    const isUnheard = ({ name = '' }: Operation) => annotations.isReadOnly(name) === undefined;
-    const isOpen = (operation: Operation) => policy.asksForAnnotation(operation) && isUnheard(operation);
-    if (operations.some(isOpen)) await annotations.look();
-    const judged = operations.map((operation) => ({
-      operation,
-      decision: policy.decide(principal, operation, annotations),
-    }));
+    const judged = await judgeOperations(policy, annotations, principal, operations);
     if (judged.some(({ decision }) => !decision.allow)) {
       const httpStatus = refuse(exchange, { kind: 'denied', judged, isBatch });
       for (const denial of denials(judged)) record({ ...denial, ...who, httpStatus });

@@ -7,9 +7,10 @@ import type { Result } from '@valetkey/core/base/result';
 import { type Era, eraOf } from '@valetkey/core/mcp/era';
 import { type JsonRpcErrorBody, type JsonRpcId, jsonRpcCodes, jsonRpcError } from '@valetkey/core/mcp/errors';
 import { isRequest, isResponse, type JsonObject, type JsonRpcMessage } from '@valetkey/core/mcp/json-rpc';
-import { filterListResult } from '@valetkey/core/mcp/list-result';
+import { filterListResult, findListName, type IsVisible, readToolList } from '@valetkey/core/mcp/list-result';
 import { type Operation, operationOf } from '@valetkey/core/mcp/operation';
-import type { Decision, Policy } from '@valetkey/core/policy/decide';
+import type { Denial, Policy } from '@valetkey/core/policy/decide';
+import { createLearnedTools } from '@valetkey/core/policy/known-tools';
 import type { Principal } from '@valetkey/core/policy/principal';
 import type { AuditEvent } from '@valetkey/gateway/audit/event';
 
@@ -61,6 +62,7 @@ const ownPrefix = 'valetkey/';
 export function createGatekeeper(options: GatekeeperOptions): Gatekeeper {
   const { policy, toClient, toServer } = options;
   const waiting = new Map<JsonRpcId, Waiting>();
+  const learned = createLearnedTools();
 
   async function judgeRequest(message: JsonRpcMessage, id: JsonRpcId, entry: Waiting): Promise<void> {
     if (free.has(entry.operation.method)) return send(message, entry);
@@ -73,7 +75,7 @@ export function createGatekeeper(options: GatekeeperOptions): Gatekeeper {
       return toClient(refuseUnsigned(id, entry.operation, caller.error));
     }
     entry.caller = caller.value;
-    const decision = policy.decide(caller.value.principal, entry.operation);
+    const decision = policy.decide(caller.value.principal, entry.operation, learned);
     if (decision.allow) return send(message, entry, caller.value);
     note(entry, 'denied', decision.reason);
     waiting.delete(id);
@@ -100,7 +102,7 @@ export function createGatekeeper(options: GatekeeperOptions): Gatekeeper {
     const caller = await options.findCaller(entry.abort.signal);
     if (!caller.ok) return note(entry, 'denied', 'not_signed_in');
     entry.caller = caller.value;
-    const decision = policy.decide(caller.value.principal, operation);
+    const decision = policy.decide(caller.value.principal, operation, learned);
     if (!decision.allow) return note(entry, 'denied', decision.reason);
     note(entry, 'success');
     toServer(withMeta(message, caller.value.meta));
@@ -127,8 +129,12 @@ export function createGatekeeper(options: GatekeeperOptions): Gatekeeper {
       waiting.delete(message.id);
       const { caller, operation, era } = entry;
       if (caller !== undefined) note(entry, 'error' in message ? 'error' : 'success');
-      if (operation.method !== 'tools/list' || caller === undefined) return toClient(message);
-      toClient(filterListResult(message, (name) => policy.isToolVisible(caller.principal, name), era));
+      if (operation.method === 'tools/list') learned.learn(readToolList(message) ?? []);
+      if (findListName(operation.method) === undefined || caller === undefined) return toClient(message);
+      const { filteredLists, isVisible } = policy;
+      const isTheirs: IsVisible = (list, name, isReadOnly) =>
+        isVisible(caller.principal, list, name, isReadOnly);
+      toClient(filterListResult(message, filteredLists, isTheirs, era));
     },
     close() {
       for (const [id, entry] of waiting) {
@@ -180,13 +186,9 @@ function withMeta(message: JsonRpcMessage, meta: JsonObject): JsonRpcMessage {
   return isUntouched ? message : { ...message, params: { ...message.params, _meta: merged } };
 }
 
-function refuseDenied(id: JsonRpcId, decision: Extract<Decision, { allow: false }>): JsonRpcErrorBody {
-  const { reason, missingRoles, missingScopes, description } = decision;
-  return jsonRpcError(id, jsonRpcCodes.accessDenied, `Not allowed: ${description}`, {
-    reason,
-    missingRoles,
-    missingScopes,
-  });
+function refuseDenied(id: JsonRpcId, decision: Denial): JsonRpcErrorBody {
+  const { allow: _no, description, ...data } = decision;
+  return jsonRpcError(id, jsonRpcCodes.accessDenied, `Not allowed: ${description}`, data);
 }
 
 /** To a tool call a tool's error, which the model reads and the person sees; to everything else an error. */

@@ -5,7 +5,8 @@
  * parser: policy would judge one message and the backend obey another. Some parsers (Go's encoding/json) also
  * match keys without regard to case, with Unicode folding, so `Method` and `ſ` for `s` count as twins too.
  *
- * Only the objects that policy looks into are guarded: the message, `params`, `params._meta` and `params.ref`.
+ * Only the objects that policy looks into are guarded: the message, `params`, and `_meta`, `ref` and
+ * `notifications` in there.
  * What stands in a tool's arguments is the tool's affair.
  */
 export type ScanFault = 'too-deep' | 'duplicate-key';
@@ -20,6 +21,9 @@ interface Frame {
   key: string;
   expectsKey: boolean;
 }
+
+/** What is called, what a completion is about, which resources are subscribed to. */
+const guardedInParams: ReadonlySet<string> = new Set(['_meta', 'ref', 'notifications']);
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -89,7 +93,7 @@ function levelInside(parent: Frame, isObject: boolean): Level {
     case 'message':
       return isObject && parent.key === 'params' ? 'params' : 'free';
     case 'params':
-      return isObject && (parent.key === '_meta' || parent.key === 'ref') ? 'inside-params' : 'free';
+      return isObject && guardedInParams.has(parent.key) ? 'inside-params' : 'free';
     case 'inside-params':
     case 'free':
     default:

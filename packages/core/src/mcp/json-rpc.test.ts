@@ -64,6 +64,10 @@ test.each([
     '{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"name":"a","name":"b"}}}',
   ],
   [
+    'a subscription',
+    '{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":[],"ResourceSubscriptions":["a"]}}}',
+  ],
+  [
     'in a batch',
     '[{"jsonrpc":"2.0","id":1,"method":"m"},{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}]',
   ],

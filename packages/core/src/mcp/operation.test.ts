@@ -24,9 +24,9 @@ test.each<[string, JsonObject | undefined, string | undefined]>([
   ['resources/subscribe', { uri: 'u' }, 'u'],
   ['resources/unsubscribe', { uri: 'u' }, 'u'],
   ['tasks/get', { taskId: 't' }, 't'],
-  ['completion/complete', { ref: { type: 'ref/prompt', name: 'p' } }, 'p'],
-  ['completion/complete', { ref: { type: 'ref/resource', uri: 'u' } }, 'u'],
   ['completion/complete', { ref: 'p' }, undefined],
+  ['completion/complete', { ref: { name: 'p' } }, undefined],
+  ['completion/complete', { ref: { type: 'ref/tool', name: 'p', uri: 'u' } }, undefined],
   ['tools/list', { name: 'x' }, undefined],
   ['constructor', { name: 'x' }, undefined],
 ])('A24: %s with %j targets %j', (method, params, name) => {
@@ -36,6 +36,36 @@ test.each<[string, JsonObject | undefined, string | undefined]>([
     id: 7,
     kind: 'request',
   });
+});
+
+test.each<[JsonObject, string | undefined, string]>([
+  [{ type: 'ref/prompt', name: 'p' }, 'p', 'prompt'],
+  [{ type: 'ref/prompt', name: 'p', uri: 'u' }, 'p', 'prompt'],
+  [{ type: 'ref/resource', uri: 'u' }, 'u', 'resource'],
+  [{ type: 'ref/resource', name: 'p', uri: 'u' }, 'u', 'resource'],
+  [{ type: 'ref/resource', name: 'p' }, undefined, 'resource'],
+])('A24: a completion is about what the type of its reference says: %j', (ref, name, kind) => {
+  expect(operationOf(request('completion/complete', { ref }))).toEqual({
+    method: 'completion/complete',
+    ...(name === undefined ? {} : { name }),
+    ref: kind,
+    id: 7,
+    kind: 'request',
+  });
+});
+
+test.each<[string, JsonObject | undefined, unknown[]]>([
+  ['none', { notifications: { toolsListChanged: true } }, []],
+  ['two', { notifications: { resourceSubscriptions: ['a', 'b'] } }, ['a', 'b']],
+  ['a text', { notifications: { resourceSubscriptions: 'a' } }, ['a']],
+  ['what is no text', { notifications: { resourceSubscriptions: [['a'], null] } }, [['a'], null]],
+  ['null', { notifications: { resourceSubscriptions: null } }, [null]],
+  ['another case', { notifications: { ResourceSubscriptions: ['a'] } }, [undefined]],
+  ['no filter', {}, [undefined]],
+  ['a filter in another case', { Notifications: { resourceSubscriptions: ['a'] } }, [undefined]],
+  ['no parameters', undefined, [undefined]],
+])('A24: resources that a subscription wants to hear of: %s', (_case, params, uris) => {
+  expect(operationOf(request('subscriptions/listen', params))).toMatchObject({ uris });
 });
 
 test('notifications and responses have no id', () => {

@@ -14,6 +14,10 @@ export interface Operation {
   /** JSON-RPC id; undefined for a notification or a response. */
   readonly id?: string | number;
   readonly kind: 'request' | 'notification' | 'response';
+  /** What `name` is, in a completion; undefined where its `ref` says neither. */
+  readonly ref?: 'prompt' | 'resource';
+  /** What `subscriptions/listen` wants to hear of: resource URIs, or what stands in their place. */
+  readonly uris?: readonly unknown[];
 }
 
 type TargetField = 'name' | 'uri' | 'taskId';
@@ -36,7 +40,7 @@ export function operationOf(message: JsonRpcMessage): Operation {
   if (isResponse(message)) return { method: '', kind: 'response' };
   const { method, params } = message;
   const name = targetOf(method, params);
-  const named = name === undefined ? { method } : { method, name };
+  const named = { method, ...(name === undefined ? {} : { name }), ...detailsOf(method, params) };
   return isRequest(message)
     ? { ...named, id: message.id, kind: 'request' }
     : { ...named, kind: 'notification' };
@@ -50,10 +54,37 @@ export function targetOf(method: string, params: JsonObject | undefined): string
   return field === undefined ? undefined : ownText(params, field);
 }
 
+function detailsOf(method: string, params: JsonObject = {}): Pick<Operation, 'ref' | 'uris'> {
+  if (method === 'subscriptions/listen') return { uris: subscribedUris(params) };
+  const type = method === 'completion/complete' ? ownText(ownObject(params, 'ref'), 'type') : undefined;
+  if (type === 'ref/prompt') return { ref: 'prompt' };
+  return type === 'ref/resource' ? { ref: 'resource' } : {};
+}
+
+/**
+ * What cannot be understood stands as an entry that is no URI, so that it is judged, and not taken for nothing: a filter
+ * that is missing, a list that is none, a key that a reader without regard to case would take for the list.
+ */
+function subscribedUris(params: JsonObject): readonly unknown[] {
+  const wanted = Object.entries(ownObject(params, 'notifications'));
+  if (wanted.length === 0) return [undefined];
+  return wanted.flatMap(([key, value]: [string, unknown]) => {
+    if (key === 'resourceSubscriptions') return [value].flat();
+    return key.toUpperCase() === 'RESOURCESUBSCRIPTIONS' ? [undefined] : [];
+  });
+}
+
+/** A prompt by its name, a template by its URI. Any other `ref` is nobody's: a reader could take either for it. */
 function completionTarget(params: JsonObject): string | undefined {
-  const ref = Object.hasOwn(params, 'ref') ? params['ref'] : undefined;
-  if (typeof ref !== 'object' || ref === null) return undefined;
-  return ownText(ref, 'name') ?? ownText(ref, 'uri');
+  const ref = ownObject(params, 'ref');
+  const type = ownText(ref, 'type');
+  if (type === 'ref/prompt') return ownText(ref, 'name');
+  return type === 'ref/resource' ? ownText(ref, 'uri') : undefined;
+}
+
+function ownObject(value: JsonObject, key: string): object {
+  const found = Object.hasOwn(value, key) ? value[key] : undefined;
+  return typeof found === 'object' && found !== null ? found : {};
 }
 
 function ownText(value: object, key: string): string | undefined {

@@ -156,8 +156,12 @@ test('a principal without roles or scopes is denied, not a fault', () => {
 test('CVE-2026-8719 A24: a tool is visible by role; one that lacks a scope only stays visible', () => {
   const reader = caller(['Reader'], ['use']);
   const names = ['save_snippet', 'purge', 'export', 'free', 'unlisted', 'closed', '', 'a\u0000'];
-  expect(names.filter((name) => policy.isToolVisible(reader, name))).toEqual(['export', 'free', 'unlisted']);
-  expect(policy.isToolVisible(caller(), 'free')).toBe(false);
+  expect(names.filter((name) => policy.isVisible(reader, 'tools', name))).toEqual([
+    'export',
+    'free',
+    'unlisted',
+  ]);
+  expect(policy.isVisible(caller(), 'tools', 'free')).toBe(false);
 });
 
 test('A24: cached decisions are those of an uncached policy, for any mix of callers', () => {
@@ -199,7 +203,7 @@ test('A24: with `otherTools: deny` a tool without a rule is for nobody, and the 
   const closed = createPolicy({ enter: {}, tools: { known: { anyRole: ['Reader'] } }, otherTools: 'deny' });
   const reader = caller(['Reader', 'Admin']);
   expect(closed.decide(reader, call('known'))).toEqual({ allow: true });
-  expect(closed.decide(reader, call('unknown'))).toMatchObject({ allow: false, reason: 'missing_role' });
-  expect(closed.isToolVisible(reader, 'unknown')).toBe(false);
+  expect(closed.decide(reader, call('unknown'))).toMatchObject({ allow: false, reason: 'no_rule' });
+  expect(closed.isVisible(reader, 'tools', 'unknown')).toBe(false);
   expect(closed.decide(reader, list)).toEqual({ allow: true });
 });

@@ -1,163 +1,206 @@
 /**
  * Room `policy`: (principal, operation) -> decision with its reason. Knows the rules of one backend; knows no token,
- * no HTTP and no backend.
+ * no HTTP and no backend: what a backend says of its tools is passed in.
  */
+import type { ListName } from '../mcp/list-result.ts';
 import type { Operation } from '../mcp/operation.ts';
+import { createCallerKey } from './caller-key.ts';
+import { combine, type Decision, malformed } from './decision.ts';
+import { createRuleSet, type Rule, type RuleKind } from './demands.ts';
+import { isDisguisedUri } from './disguised-uri.ts';
 import type { Principal } from './principal.ts';
-import type { BackendRules, Requirement } from './rules.ts';
+import { judge } from './requirement.ts';
+import type { RuleTable } from './rule-table.ts';
+import { type BackendRules, listRequirements } from './rules.ts';
 
-export type Decision =
-  | { readonly allow: true }
-  | {
-      readonly allow: false;
-      /**
-       * `missing_role`: only an administrator can help. `insufficient_scope`: the client can ask for more.
-       * `malformed_operation`: it cannot be said what is asked for.
-       */
-      readonly reason: DenialReason;
-      /** Roles the caller lacks: of `anyRole` any one would do, of `allRoles` each is needed. */
-      readonly missingRoles: readonly string[];
-      /**
-       * All scopes the operation needs, also those the caller has: one challenge then leads to a token that
-       * suffices (MCP 2026-07-28 Authorization). Empty when scopes are not what is missing.
-       */
-      readonly missingScopes: readonly string[];
-      /** For people. Made of the rules only, never of the request, so it is safe in a header. */
-      readonly description: string;
-    };
+export type { Decision, Denial, DenialReason } from './decision.ts';
 
-export type DenialReason = 'missing_role' | 'insufficient_scope' | 'malformed_operation';
+/** What is known of the backend's tools. */
+export interface KnownTools {
+  /** Whether the backend says that a tool only reads; undefined: it has said nothing that we heard. */
+  isReadOnly(name: string): boolean | undefined;
+}
 
 export interface Policy {
-  /** Judges one operation. Never throws; what it does not understand it denies. */
-  decide(principal: Principal, operation: Operation): Decision;
   /**
-   * Whether a tool appears in the caller's `tools/list`: when the roles suffice. A tool that only needs more
-   * scopes stays visible, or no client would ever call it and learn which scopes to ask for.
+   * Judges one operation. Never throws; what it does not understand it denies.
+   *
+   * @param known asked only where `asksForAnnotation`. Default: nothing is known.
    */
-  isToolVisible(principal: Principal, name: string): boolean;
+  decide(principal: Principal, operation: Operation, known?: KnownTools): Decision;
+  /** Whether the rule for this operation wants to know if the tool only reads. */
+  asksForAnnotation(operation: Operation): boolean;
+  /** Whether some rule does: only then is it worth hearing what a backend says of its tools. */
+  readonly usesAnnotations: boolean;
+  /**
+   * Whether an item appears in the caller's list: when all but scopes suffices. What only needs more scopes stays
+   * visible, or no client would ever ask for it and learn which scopes it needs.
+   *
+   * @param isReadOnly what the item of the list says, for tools.
+   */
+  isVisible(principal: Principal, list: ListName, name: string, isReadOnly?: boolean): boolean;
+  /** Lists that the rules can shorten: any other passes as it is. */
+  readonly filteredLists: ReadonlySet<ListName>;
+  /** What every rule says to this caller. For a dry run: requests are judged by `decide`. */
+  explain(principal: Principal): readonly RuleVerdict[];
+  /** The rules that decide about an operation: one, except for a template. */
+  findRules(operation: Operation): readonly RuleName[];
+}
+
+export interface RuleName {
+  readonly kind: RuleKind;
+  /** As written; undefined for `enter`, and for what has no rule of its own. */
+  readonly key?: string;
+}
+
+export interface RuleVerdict extends RuleName {
+  readonly decision: Decision;
+  /** Where the rule asks: what it would be for a tool that only reads. */
+  readonly ifReadOnly?: Decision;
 }
 
 const maxCachedDecisions = 1000;
-const allowed: Decision = Object.freeze({ allow: true });
-
-/** Everything an operation needs: `enter`, and the tool's own rule where it has one. */
-interface Rule {
-  readonly id: number;
-  readonly requirements: readonly Requirement[];
-  /** Text that stands before "needs" in a denial. */
-  readonly subject: string;
-}
+/** Longer names are looked up by nobody's rules; the longest URI that a header may repeat (MCP `Mcp-Name`). */
+const maxTargetLength = 8192;
 
 /**
  * The policy of one backend.
  *
- * `enter` holds for every operation. A tool's rule is found by the exact name, case-sensitive and without any
- * normalisation, in a Map, so that names like `constructor` find nothing; it holds for `tools/call` also as a
- * notification, which some servers execute.
- *
- * Decisions are cached by what the rules can see of the caller (its roles and scopes that occur in the rules) and
- * by rule, so no request can fill the cache with names of its own.
+ * `enter` holds for every operation; the rule of a tool, prompt or resource for what is done with it, also as a
+ * notification, which some servers execute. Decisions are cached by kind of caller and by rule.
  */
 export function createPolicy(rules: BackendRules): Policy {
-  const enter: Rule = { id: 0, requirements: [rules.enter], subject: 'this server' };
-  const tools = new Map(
-    Object.entries(rules.tools).map(([name, requirement], index): [string, Rule] => [
-      name,
-      { id: index + 1, requirements: [rules.enter, requirement], subject: `tool ${name}` },
-    ]),
-  );
-  const others: Rule =
-    rules.otherTools === 'deny'
-      ? { id: -1, requirements: [rules.enter, { anyRole: [] }], subject: 'a tool without a rule' }
-      : enter;
-  const all = [rules.enter, ...Object.values(rules.tools)];
-  const roleNumbers = numberOf(all.flatMap((one) => [...(one.anyRole ?? []), ...(one.allRoles ?? [])]));
-  const scopeNumbers = numberOf(all.flatMap((one) => one.scopes ?? []));
+  const { enter, tools, prompts, resources, all } = createRuleSet(rules);
+  const keyOf = createCallerKey(listRequirements(rules));
   const cache = new Map<string, Decision>();
+  const usesAnnotations = all.some(({ readOnlyUnless }) => readOnlyUnless !== undefined);
 
-  const judge = (principal: Principal, rule: Rule): Decision => {
-    const key = `${rule.id}|${numbersIn(principal.roles, roleNumbers)}|${numbersIn(principal.scopes, scopeNumbers)}`;
+  function decideRule(principal: Principal, rule: Rule, isReadOnly?: boolean): Decision {
+    const word = rule.readOnlyUnless === undefined ? '' : String(isReadOnly);
+    const key = `${rule.id}${word}|${keyOf(principal)}`;
     const known = cache.get(key);
     if (known !== undefined) return known;
-    const decision = evaluate(principal, rule);
+    const decision = judge(principal, rule, isReadOnly);
     const [oldest] = cache.size >= maxCachedDecisions ? cache.keys() : [];
     if (oldest !== undefined) cache.delete(oldest);
     cache.set(key, decision);
     return decision;
-  };
+  }
 
-  const ruleFor = (operation: Operation): Rule | undefined => {
-    if (operation.kind === 'response') return enter;
-    if (!isPlainText(operation.method)) return undefined;
-    if (operation.method !== 'tools/call') return enter;
-    return isPlainText(operation.name) ? (tools.get(operation.name) ?? others) : undefined;
-  };
+  /** The rules for what an operation is about; a text: why that cannot be said. */
+  function find(operation: Operation): readonly Rule[] | string {
+    const { kind, method, name, ref, uris = [] } = operation;
+    if (kind === 'response') return [enter];
+    if (!isPlainText(method)) return nameless;
+    switch (method) {
+      case 'tools/call':
+        return isPlainText(name) ? [tools.find(name)] : nameless;
+      case 'prompts/get':
+        return findNamed(prompts, name);
+      case 'resources/read':
+      case 'resources/subscribe':
+      case 'resources/unsubscribe':
+        return findResources([name]);
+      case 'subscriptions/listen':
+        return uris.length === 0 ? [enter] : findResources(uris);
+      case 'completion/complete':
+        if (prompts.isEmpty && resources.isEmpty) return [enter];
+        if (ref === undefined) return nameless;
+        return ref === 'prompt' ? findNamed(prompts, name) : findTemplate(name);
+      default:
+        return [enter];
+    }
+  }
+
+  function findNamed(table: RuleTable<Rule>, name: unknown): readonly Rule[] | string {
+    if (table.isEmpty) return [enter];
+    return isPlainText(name) ? [table.find(name)] : nameless;
+  }
+
+  function findResources(names: readonly unknown[]): readonly Rule[] | string {
+    if (resources.isEmpty) return [enter];
+    const found: Rule[] = [];
+    for (const name of names) {
+      if (!isPlainText(name)) return nameless;
+      if (isDisguisedUri(name) && !resources.has(name)) return disguised;
+      found.push(resources.find(name));
+    }
+    return found;
+  }
+
+  function findTemplate(name: unknown): readonly Rule[] | string {
+    if (resources.isEmpty) return [enter];
+    if (!isPlainText(name)) return nameless;
+    return isDisguisedUri(name) && !resources.has(name) ? disguised : resources.findByTemplate(name);
+  }
+
+  function findListed(list: ListName, name: string): readonly Rule[] | string {
+    if (list === 'tools') return isPlainText(name) ? [tools.find(name)] : nameless;
+    if (list === 'prompts') return findNamed(prompts, name);
+    return list === 'resources' ? findResources([name]) : findTemplate(name);
+  }
 
   return {
-    decide(principal, operation) {
-      const rule = ruleFor(operation);
-      if (rule === undefined) return malformed('the request does not name a tool or method');
-      if (!Array.isArray(principal.roles) || !Array.isArray(principal.scopes)) return malformed('no caller');
-      return judge(principal, rule);
+    usesAnnotations,
+
+    filteredLists: new Set([
+      ...(tools.isEmpty ? [] : ['tools' as const]),
+      ...(prompts.isEmpty ? [] : ['prompts' as const]),
+      ...(resources.isEmpty ? [] : ['resources' as const, 'resourceTemplates' as const]),
+    ]),
+
+    decide(principal, operation, known) {
+      const found = find(operation);
+      if (typeof found === 'string') return malformed(found);
+      if (!isCaller(principal)) return malformed('no caller');
+      const isReadOnly = found.some(({ readOnlyUnless }) => readOnlyUnless !== undefined)
+        ? known?.isReadOnly(operation.name ?? '')
+        : undefined;
+      const [only, ...more] = found.map((rule) => decideRule(principal, rule, isReadOnly));
+      return only !== undefined && more.length === 0
+        ? only
+        : combine(only === undefined ? [] : [only, ...more]);
     },
-    isToolVisible(principal, name) {
-      if (!isPlainText(name)) return false;
-      const decision = judge(principal, tools.get(name) ?? others);
-      return decision.allow || decision.reason === 'insufficient_scope';
+
+    asksForAnnotation(operation) {
+      if (!usesAnnotations) return false;
+      const found = find(operation);
+      return typeof found !== 'string' && found.some(({ readOnlyUnless }) => readOnlyUnless !== undefined);
+    },
+
+    isVisible(principal, list, name, isReadOnly = false) {
+      const found = findListed(list, name);
+      if (typeof found === 'string' || !isCaller(principal)) return false;
+      // A template is shown to whoever can read something of what it makes.
+      return found.some((rule) => {
+        const decision = decideRule(principal, rule, isReadOnly);
+        return decision.allow || decision.reason === 'insufficient_scope';
+      });
+    },
+
+    explain: (principal) =>
+      all.map((rule) => ({
+        ...nameOf(rule),
+        decision: decideRule(principal, rule, rule.readOnlyUnless === undefined ? undefined : false),
+        ...(rule.readOnlyUnless === undefined ? {} : { ifReadOnly: decideRule(principal, rule, true) }),
+      })),
+
+    findRules(operation) {
+      const found = find(operation);
+      return typeof found === 'string' ? [] : found.map(nameOf);
     },
   };
 }
 
-function evaluate(principal: Principal, rule: Rule): Decision {
-  const roles = new Set(principal.roles);
-  const scopes = new Set(principal.scopes);
-  const unmetRoles = rule.requirements.map((requirement) => findMissingRoles(requirement, roles));
-  const neededScopes = unique(rule.requirements.flatMap((requirement) => requirement.scopes ?? []));
-  const hasScopes = neededScopes.every((scope) => scopes.has(scope));
-  const missingScopes = hasScopes ? [] : neededScopes;
-  const firstUnmet = unmetRoles.find((unmet) => unmet !== undefined);
-  if (firstUnmet !== undefined) {
-    const missingRoles = unique(unmetRoles.flatMap((unmet) => unmet?.roles ?? []));
-    const description = `${rule.subject} needs ${firstUnmet.text}`;
-    return deny({ reason: 'missing_role', missingRoles, missingScopes, description });
-  }
-  if (hasScopes) return allowed;
-  const description = `${rule.subject} needs the scope ${neededScopes.join(' ')}`;
-  return deny({ reason: 'insufficient_scope', missingRoles: [], missingScopes, description });
+const nameless = 'the request does not name what it asks for';
+const disguised = 'the URI has dot segments or needless escapes: write it as the server lists it';
+
+function nameOf({ kind, key }: Rule): RuleName {
+  return key === undefined ? { kind } : { kind, key };
 }
 
-interface UnmetRoles {
-  readonly roles: readonly string[];
-  readonly text: string;
-}
-
-/** An `anyRole` without any role is met by nobody: a list that lost its entries must not open the door. */
-function findMissingRoles(requirement: Requirement, roles: ReadonlySet<string>): UnmetRoles | undefined {
-  const { anyRole, allRoles = [] } = requirement;
-  const missing = allRoles.filter((role) => !roles.has(role));
-  const lacksAny = anyRole !== undefined && !anyRole.some((role) => roles.has(role));
-  if (missing.length === 0 && !lacksAny) return undefined;
-  const parts = [
-    ...(missing.length > 0 ? [`the role ${missing.join(' and ')}`] : []),
-    ...(lacksAny ? [anyRole.length > 0 ? `the role ${anyRole.join(' or ')}` : 'a role that nobody has'] : []),
-  ];
-  return { roles: lacksAny ? [...missing, ...anyRole] : missing, text: parts.join(', and ') };
-}
-
-function malformed(description: string): Decision {
-  return deny({ reason: 'malformed_operation', missingRoles: [], missingScopes: [], description });
-}
-
-/** Frozen, because one decision out of the cache is handed to many callers. */
-function deny(denial: Omit<Extract<Decision, { allow: false }>, 'allow'>): Decision {
-  const { missingRoles, missingScopes } = denial;
-  return Object.freeze({
-    allow: false,
-    ...denial,
-    missingRoles: Object.freeze([...missingRoles]),
-    missingScopes: Object.freeze([...missingScopes]),
-  });
+function isCaller({ roles, scopes, groups }: Principal): boolean {
+  return Array.isArray(roles) && Array.isArray(scopes) && Array.isArray(groups);
 }
 
 /**
@@ -165,23 +208,11 @@ function deny(denial: Omit<Extract<Decision, { allow: false }>, 'allow'>): Decis
  * pair: either way the tool that runs would not be the one that was judged.
  */
 function isPlainText(text: unknown): text is string {
-  return typeof text === 'string' && text !== '' && text.isWellFormed() && !/\p{Cc}/u.test(text);
-}
-
-function numberOf(names: readonly string[]): ReadonlyMap<string, number> {
-  return new Map(unique(names).map((name, index) => [name, index]));
-}
-
-/** The numbers of the held names that the rules know, in order: one text per set, whatever its order. */
-function numbersIn(held: readonly string[], numbers: ReadonlyMap<string, number>): string {
-  const found = new Set<number>();
-  for (const name of held) {
-    const number = numbers.get(name);
-    if (number !== undefined) found.add(number);
-  }
-  return [...found].toSorted((a, b) => a - b).join(',');
-}
-
-function unique(names: readonly string[]): string[] {
-  return [...new Set(names)];
+  return (
+    typeof text === 'string' &&
+    text !== '' &&
+    text.length <= maxTargetLength &&
+    text.isWellFormed() &&
+    !/\p{Cc}/u.test(text)
+  );
 }

@@ -13,10 +13,8 @@ import {
   jsonRpcError,
 } from '@valetkey/core/mcp/errors';
 import type { Operation } from '@valetkey/core/mcp/operation';
-import type { Decision } from '@valetkey/core/policy/decide';
+import type { Decision, Denial } from '@valetkey/core/policy/decide';
 import { createChallenge } from './challenge.ts';
-
-export type Denial = Extract<Decision, { allow: false }>;
 
 /** One message of a body and what policy said of it. */
 export interface Judged {
@@ -155,13 +153,9 @@ function denialError(id: JsonRpcId | undefined, decision: Decision): JsonRpcErro
   if (decision.allow) {
     return jsonRpcError(id, jsonRpcCodes.accessDenied, 'Not run: another message of the batch was denied');
   }
-  const { reason, missingRoles, missingScopes, description } = decision;
-  if (reason === 'malformed_operation') return jsonRpcError(id, jsonRpcCodes.invalidParams, description);
-  return jsonRpcError(id, jsonRpcCodes.accessDenied, `Access denied: ${description}`, {
-    reason,
-    missingRoles,
-    missingScopes,
-  });
+  const { allow: _no, description, ...data } = decision;
+  if (data.reason === 'malformed_operation') return jsonRpcError(id, jsonRpcCodes.invalidParams, description);
+  return jsonRpcError(id, jsonRpcCodes.accessDenied, `Access denied: ${description}`, data);
 }
 
 function isDenial(decision: Decision): decision is Denial {

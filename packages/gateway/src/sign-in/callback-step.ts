@@ -1,6 +1,7 @@
 import { nowSeconds } from '@valetkey/core/base/clock';
 import { randomId } from '@valetkey/core/base/random';
 import { err, type Result } from '@valetkey/core/base/result';
+import type { Denial } from '@valetkey/core/policy/decide';
 import { type Principal, personId } from '@valetkey/core/policy/principal';
 import type { EntraPerson, EntraRefusal } from '../entra/entra.ts';
 import { findCookie, readCookies, serializeCookie } from '../http/cookies.ts';
@@ -59,16 +60,11 @@ async function admit(flow: SignInFlow, exchange: Exchange, arrival: Arrival): Pr
     return sendRedirect(exchange, `${flow.config.publicUrl}/consent/${request.id}`);
   }
   const principal = principalOf(request, person, sessionId);
-  const entry = flow.policies
-    .get(request.backend.name)
-    ?.decide(principal, { method: 'ping', kind: 'request' });
-  if (entry === undefined || (!entry.allow && entry.reason === 'missing_role')) {
+  const denial = findDenial(flow, request, principal);
+  if (denial !== undefined) {
     await flow.entra.forget(sessionId);
-    audit(flow, exchange, { outcome: 'denied', reason: 'missing_role', ...facts });
-    return answerNoAccess(flow, exchange, request, {
-      missingRoles: entry?.allow === false ? entry.missingRoles : [],
-      username: person.username,
-    });
+    audit(flow, exchange, { outcome: 'denied', reason: denial.reason, ...facts });
+    return answerNoAccess(flow, exchange, request, { denial, username: person.username });
   }
   await saveConsent(flow, request, pending, personId(person));
   await createSession(flow, principal);
@@ -80,6 +76,14 @@ async function admit(flow: SignInFlow, exchange: Exchange, arrival: Arrival): Pr
   if (continueUrl === undefined) return answerExpired(exchange);
   audit(flow, exchange, { outcome: 'success', sessionId, ...facts });
   sendRedirect(exchange, continueUrl);
+}
+
+/** What keeps the person out, whatever the client asks for. Scopes do not: a client can ask for more of them. */
+function findDenial(flow: SignInFlow, request: SignInRequest, principal: Principal): Denial | undefined {
+  const policy = flow.policies.get(request.backend.name);
+  if (policy === undefined) throw new Error('a resource without a policy');
+  const entry = policy.decide(principal, { method: 'ping', kind: 'request' });
+  return entry.allow || entry.reason === 'insufficient_scope' ? undefined : entry;
 }
 
 async function takePending(flow: SignInFlow, exchange: Exchange, state: string) {

@@ -1,5 +1,6 @@
 /** What a person sees, and what the client hears, when a sign-in does not come to its end. */
 import { explainAadsts } from '@valetkey/core/entra/aadsts';
+import type { Denial } from '@valetkey/core/policy/decide';
 import { type ConsentRefusal, refusalStatus } from '../consent/decision-request.ts';
 import { renderDecisionRefusedPage, renderDeniedPage, renderExpiredPage } from '../consent/result-pages.ts';
 import type { EntraRefusal } from '../entra/entra.ts';
@@ -142,18 +143,17 @@ export function answerDenied(
   sendHtml(exchange, 200, renderDeniedPage({ clientName: request.client.name, continueUrl }));
 }
 
-/** Signed in, but without an app role that lets one in: said here, where a person reads it. */
+/** Signed in, but not of those whom the rules let in: said here, where a person reads it. */
 export async function answerNoAccess(
   flow: SignInFlow,
   exchange: Exchange,
   request: SignInRequest,
-  denial: { readonly missingRoles: readonly string[]; readonly username: string | undefined },
+  { denial, username }: { readonly denial: Denial; readonly username: string | undefined },
 ): Promise<void> {
-  const roles = denial.missingRoles.join(' or ');
-  const account = denial.username === undefined ? 'Your account' : `Your account ${denial.username}`;
+  const account = username === undefined ? 'Your account' : `Your account ${username}`;
   const continueUrl = await flow.interactions.refuse(request.id, {
     error: 'access_denied',
-    description: `the account lacks the app role ${roles}`,
+    description: denial.description,
   });
   sendHtml(
     exchange,
@@ -161,12 +161,29 @@ export async function answerNoAccess(
     renderErrorPage({
       title: 'Your account has no access',
       explanation: `${account} is signed in, but may not use ${request.backend.title}.`,
-      whatYouCanDo: `Ask your administrator for the role ${roles}, or connect again with another account.`,
-      forOperator:
-        'App roles are assigned in Microsoft Entra under Enterprise applications, Users and groups.',
+      ...adviceFor(denial),
       requestId: exchange.id,
-      code: 'missing_role',
+      code: denial.reason,
       ...(continueUrl === undefined ? {} : { continueUrl }),
     }),
   );
+}
+
+function adviceFor({ reason, missingRoles, description }: Denial) {
+  if (reason === 'missing_role') {
+    const roles = missingRoles.join(' or ');
+    return {
+      whatYouCanDo: `Ask your administrator for the role ${roles}, or connect again with another account.`,
+      forOperator:
+        'App roles are assigned in Microsoft Entra under Enterprise applications, Users and groups.',
+    };
+  }
+  const forOperator = `The rules of the gateway: ${description}.`;
+  if (reason === 'missing_group') {
+    const whatYouCanDo = 'Ask your administrator to add you to a group that may use it.';
+    return { whatYouCanDo, forOperator };
+  }
+  if (reason === 'wrong_client')
+    return { whatYouCanDo: 'Connect from an application that your administrator allows here.', forOperator };
+  return { whatYouCanDo: 'Connect again with another account, or ask your administrator.', forOperator };
 }

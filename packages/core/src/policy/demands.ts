@@ -1,0 +1,61 @@
+import type { Demand } from './requirement.ts';
+import { createRuleTable, type RuleTable } from './rule-table.ts';
+import type { BackendRules, Others, Requirement, ToolRequirement } from './rules.ts';
+
+export type RuleKind = 'enter' | 'tool' | 'prompt' | 'resource';
+
+/** One rule of a backend, with all that it asks for. */
+export interface Rule extends Demand {
+  /** In the cache of decisions. */
+  readonly id: number;
+  readonly kind: RuleKind;
+  /** The name or pattern as written; undefined for `enter`, and for what has no rule of its own. */
+  readonly key?: string;
+}
+
+export interface RuleSet {
+  readonly enter: Rule;
+  readonly tools: RuleTable<Rule>;
+  readonly prompts: RuleTable<Rule>;
+  readonly resources: RuleTable<Rule>;
+  /** In the order in which people write them. */
+  readonly all: readonly Rule[];
+}
+
+/** The rules of a backend as they are asked: each with `enter` in it. */
+export function createRuleSet(rules: BackendRules): RuleSet {
+  const enter: Rule = { id: 0, kind: 'enter', subject: 'this server', requirements: [rules.enter] };
+  const all = [enter];
+
+  function table(
+    kind: Exclude<RuleKind, 'enter'>,
+    named: Readonly<Record<string, ToolRequirement>> = {},
+    others: Others = 'allow',
+  ): RuleTable<Rule> {
+    const add = (rule: Omit<Rule, 'id' | 'kind'>) => {
+      const numbered: Rule = { ...rule, id: all.length, kind };
+      all.push(numbered);
+      return numbered;
+    };
+    const own = Object.entries(named).map(([key, requirement]): [string, Rule] => [
+      key,
+      add({ key, subject: `${kind} ${key}`, ...demandOf(rules.enter, requirement) }),
+    ]);
+    const isClosed = others === 'deny';
+    const rest = { subject: `a ${kind} without a rule`, requirements: [rules.enter], isClosed };
+    return createRuleTable(new Map(own), { rule: add(rest), isClosed });
+  }
+
+  return {
+    enter,
+    tools: table('tool', rules.tools, rules.otherTools),
+    prompts: table('prompt', rules.prompts, rules.otherPrompts),
+    resources: table('resource', rules.resources, rules.otherResources),
+    all,
+  };
+}
+
+function demandOf(enter: Requirement, { readOnlyUnless, ...requirement }: ToolRequirement) {
+  const requirements = [enter, requirement];
+  return readOnlyUnless === undefined ? { requirements } : { requirements, readOnlyUnless };
+}
