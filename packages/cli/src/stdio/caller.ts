@@ -1,18 +1,10 @@
 /** Who is calling, from the sign-in of this machine, and how the wrapped server is told. */
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Principal } from '@valetkey/core/policy/principal';
+import { describeInEnvironment, describeInMeta, isPersonVariable } from '@valetkey/core/policy/told-identity';
 import type { StdioConfig } from '@valetkey/gateway/config/stdio-config';
 import { type SignedInPerson, type SignIn, SignInFailed } from '@valetkey/local';
 import type { Caller } from './gatekeeper.ts';
-
-/** Names that only we set in the server's environment. */
-const variables = {
-  tenantId: 'VALETKEY_PERSON_TENANT_ID',
-  objectId: 'VALETKEY_PERSON_OBJECT_ID',
-  username: 'VALETKEY_PERSON_USERNAME',
-  displayName: 'VALETKEY_PERSON_NAME',
-  roles: 'VALETKEY_PERSON_ROLES',
-} as const;
 
 type Environment = Record<string, string | undefined>;
 
@@ -26,7 +18,8 @@ export async function findCaller(
   try {
     const person = await auth.getPerson({ signal });
     const tokens = identity === 'meta' ? await findTokens(auth, config, signal) : {};
-    const meta = identity === 'meta' ? describeInMeta(person, tokens) : {};
+    const handed = Object.keys(tokens).length === 0 ? {} : { 'valetkey/tokens': tokens };
+    const meta = identity === 'meta' ? { ...describeInMeta(person), ...handed } : {};
     return ok({ principal: principalOf(person, config), meta });
   } catch (error) {
     if (error instanceof SignInFailed) return err(error.message);
@@ -46,21 +39,11 @@ export async function createEnvironment(
   own: Environment,
   signal: AbortSignal,
 ): Promise<Environment> {
-  const inherited = Object.entries(own).filter(
-    ([name]) => !name.toUpperCase().startsWith('VALETKEY_PERSON_'),
-  );
+  const inherited = Object.entries(own).filter(([name]) => !isPersonVariable(name));
   const base = Object.fromEntries(inherited);
   if (config.server.identity !== 'environment') return base;
-  const { tenantId, objectId, username, displayName, roles } = await auth.getPerson({ signal });
-  return {
-    ...base,
-    [variables.tenantId]: tenantId,
-    [variables.objectId]: objectId,
-    [variables.roles]: roles.join(' '),
-    ...(username === undefined ? {} : { [variables.username]: username }),
-    ...(displayName === undefined ? {} : { [variables.displayName]: displayName }),
-    ...(await findTokens(auth, config, signal)),
-  };
+  const told = describeInEnvironment(await auth.getPerson({ signal }));
+  return { ...base, ...told, ...(await findTokens(auth, config, signal)) };
 }
 
 async function findTokens(auth: SignIn, config: StdioConfig, signal: AbortSignal) {
@@ -68,16 +51,6 @@ async function findTokens(auth: SignIn, config: StdioConfig, signal: AbortSignal
   for (const [name, scopes] of Object.entries(config.server.tokens))
     found[name] = (await auth.getToken(scopes, { signal })).token.reveal();
   return found;
-}
-
-function describeInMeta(
-  { expiresAtSeconds: _life, ...identity }: SignedInPerson,
-  tokens: Record<string, string>,
-) {
-  return {
-    'valetkey/identity': identity,
-    ...(Object.keys(tokens).length === 0 ? {} : { 'valetkey/tokens': tokens }),
-  };
 }
 
 function principalOf(person: SignedInPerson, config: StdioConfig): Principal {

@@ -9,6 +9,7 @@ import { type JsonRpcErrorBody, type JsonRpcId, jsonRpcCodes, jsonRpcError } fro
 import { isRequest, isResponse, type JsonObject, type JsonRpcMessage } from '@valetkey/core/mcp/json-rpc';
 import { filterListResult, findListName, type IsVisible, readToolList } from '@valetkey/core/mcp/list-result';
 import { type Operation, operationOf } from '@valetkey/core/mcp/operation';
+import { withOwnMeta } from '@valetkey/core/mcp/own-meta';
 import type { Denial, Policy } from '@valetkey/core/policy/decide';
 import { createLearnedTools } from '@valetkey/core/policy/known-tools';
 import type { Principal } from '@valetkey/core/policy/principal';
@@ -56,9 +57,6 @@ interface Waiting {
 const free = new Set(['initialize', 'ping', 'server/discover']);
 /** Ours: nobody is signed in. Outside the range that JSON-RPC reserves. */
 const notSignedInCode = 401;
-/** No client may write these: the server believes them. */
-const ownPrefix = 'valetkey/';
-
 export function createGatekeeper(options: GatekeeperOptions): Gatekeeper {
   const { policy, toClient, toServer } = options;
   const waiting = new Map<JsonRpcId, Waiting>();
@@ -84,7 +82,7 @@ export function createGatekeeper(options: GatekeeperOptions): Gatekeeper {
 
   function send(message: JsonRpcMessage, entry: Waiting, caller?: Caller): void {
     entry.wasSent = true;
-    toServer(withMeta(message, caller?.meta ?? {}));
+    toServer(withOwnMeta(message, caller?.meta ?? {}));
   }
 
   function note(entry: Waiting, outcome: AuditEvent['outcome'], reason?: string): void {
@@ -97,7 +95,7 @@ export function createGatekeeper(options: GatekeeperOptions): Gatekeeper {
       if (entry !== undefined && entry.wasSent !== true) return;
     }
     // Some servers run a call that came as a notification.
-    if (operation.method.startsWith('notifications/')) return toServer(withMeta(message, {}));
+    if (operation.method.startsWith('notifications/')) return toServer(withOwnMeta(message, {}));
     const entry = createWaiting(options, message, operation);
     const caller = await options.findCaller(entry.abort.signal);
     if (!caller.ok) return note(entry, 'denied', 'not_signed_in');
@@ -105,7 +103,7 @@ export function createGatekeeper(options: GatekeeperOptions): Gatekeeper {
     const decision = policy.decide(caller.value.principal, operation, learned);
     if (!decision.allow) return note(entry, 'denied', decision.reason);
     note(entry, 'success');
-    toServer(withMeta(message, caller.value.meta));
+    toServer(withOwnMeta(message, caller.value.meta));
   }
 
   return {
@@ -171,19 +169,6 @@ function cancelOf(message: JsonRpcMessage, waiting: Map<JsonRpcId, Waiting>): Wa
   waiting.delete(id);
   entry.abort.abort();
   return entry;
-}
-
-/** The message with our word in `_meta`, and without what a client wrote there in our name. */
-function withMeta(message: JsonRpcMessage, meta: JsonObject): JsonRpcMessage {
-  if (isResponse(message)) return message;
-  const given = message.params?.['_meta'];
-  const theirs =
-    typeof given === 'object' && given !== null
-      ? Object.entries(given).filter(([key]) => !key.toLowerCase().startsWith(ownPrefix))
-      : [];
-  const merged = { ...Object.fromEntries(theirs), ...meta };
-  const isUntouched = given === undefined && Object.keys(merged).length === 0;
-  return isUntouched ? message : { ...message, params: { ...message.params, _meta: merged } };
 }
 
 function refuseDenied(id: JsonRpcId, decision: Denial): JsonRpcErrorBody {

@@ -1,12 +1,10 @@
 /** Lines of a stream, bounded: MCP over stdio is one JSON message per line. */
-import type { Readable } from 'node:stream';
-
 export type Line = { readonly kind: 'line'; readonly bytes: Buffer } | { readonly kind: 'too-long' };
 
 const newline = 0x0a;
 
 /** A line that is too long is told once, as soon as that is known, and passed over. Empty lines are left out. */
-export async function* readLines(stream: Readable, maxBytes: number): AsyncGenerator<Line> {
+export async function* readLines(stream: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Line> {
   let pending: Buffer[] = [];
   let size = 0;
   let isSkipping = false;
