@@ -1,6 +1,5 @@
 /** From the file as written to the configuration as used: defaults that depend on other values, references, paths. */
 import { Secret } from '@valetkey/core/base/secret';
-import type { BackendRules, Requirement } from '@valetkey/core/policy/rules';
 import type {
   BackendConfig,
   ClientsConfig,
@@ -12,7 +11,9 @@ import type {
 import { clouds, defaults } from './defaults.ts';
 import { describePath } from './fault.ts';
 import { type Resolved, resolvePath, type Surroundings } from './references.ts';
-import type { BackendFile, ConfigFile, RequirementFile } from './schema.ts';
+import { buildRules } from './rules.ts';
+import type { BackendFile, ConfigFile } from './schema.ts';
+import { buildScopes } from './scopes.ts';
 import { buildKeys } from './sessions.ts';
 import { buildStore } from './store.ts';
 import { isLoopbackUrl } from './url-rules.ts';
@@ -36,6 +37,7 @@ export function buildConfig(file: ConfigFile, resolved: Resolved, surroundings: 
     limits: file.limits,
     audit: {
       stdout: file.audit.stdout,
+      onOverflow: file.audit.onOverflow,
       ...(file.audit.file === undefined ? {} : { file: at(file.audit.file) }),
     },
     backends: Object.entries(file.backends).map(([name, backend]) =>
@@ -154,43 +156,6 @@ function buildBackend(
     scopes: buildScopes(name, backend.scopes, title),
     rules: buildRules(backend),
     firstByteTimeoutMs: backend.firstByteTimeoutMs,
-  };
-}
-
-function buildScopes(name: string, scopes: BackendFile['scopes'], title: string): BackendConfig['scopes'] {
-  if (scopes !== undefined && !Array.isArray(scopes)) {
-    return Object.entries(scopes).map(([scope, description]) => ({ name: scope, description }));
-  }
-  const names = [...new Set(scopes ?? [`${name}.use`])];
-  const only = names.length === 1;
-  return names.map((scope) => ({
-    name: scope,
-    description: only ? `Use ${title}` : `Use ${title}: ${scope}`,
-  }));
-}
-
-/** Also of a server on this machine: `stdio-config.ts`. */
-export function buildRules({
-  enter,
-  tools,
-  otherTools,
-}: Pick<BackendFile, 'enter' | 'tools' | 'otherTools'>): BackendRules {
-  const named = Object.entries(tools).map(
-    ([tool, requirement]) => [tool, buildRequirement(requirement)] as const,
-  );
-  // Without a prototype: a tool called `constructor` must not find a rule that nobody wrote.
-  return {
-    enter: buildRequirement(enter),
-    otherTools,
-    tools: Object.assign(Object.create(null), Object.fromEntries(named)) as Record<string, Requirement>,
-  };
-}
-
-function buildRequirement({ anyRole, allRoles, scopes }: RequirementFile): Requirement {
-  return {
-    ...(anyRole === undefined ? {} : { anyRole }),
-    ...(allRoles === undefined ? {} : { allRoles }),
-    ...(scopes === undefined ? {} : { scopes }),
   };
 }
 

@@ -1,9 +1,9 @@
 /** Rules between values. Each looks at the parts that have their shape, and is silent about the others. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { findLikelyWord } from './did-you-mean.ts';
 import { type ConfigFault, describePath } from './fault.ts';
 import type { Resolved, Sections } from './references.ts';
-import type { BackendFile, RequirementFile } from './schema.ts';
+import { listRuleFaults } from './rules.ts';
+import type { BackendFile } from './schema.ts';
 import { checkKeys } from './sessions.ts';
 import { checkStore } from './store.ts';
 import { isLoopbackUrl } from './url-rules.ts';
@@ -16,7 +16,7 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
     ...checkPreRegistered(sections),
     ...checkPaths(backends),
     ...checkScopeSentences(backends),
-    ...backends.flatMap(([name, backend]) => checkRequirements(name, backend)),
+    ...backends.flatMap(([name, backend]) => checkRules(name, backend, sections)),
     ...backends.flatMap(([name]) => checkHeaderValue(name, resolved)),
     ...checkCertificate(resolved),
     ...checkStore(sections.store, resolved),
@@ -104,7 +104,8 @@ function checkScopeSentences(backends: readonly [string, BackendFile][]): Config
   const faults: ConfigFault[] = [];
   for (const [backend, { scopes }] of backends) {
     if (scopes === undefined || Array.isArray(scopes)) continue;
-    for (const [scope, sentence] of Object.entries(scopes)) {
+    for (const [scope, told] of Object.entries(scopes)) {
+      const sentence = typeof told === 'string' ? told : told.description;
       const first = known.get(scope) ?? { backend, sentence };
       known.set(scope, first);
       if (first.sentence === sentence) continue;
@@ -118,25 +119,12 @@ function checkScopeSentences(backends: readonly [string, BackendFile][]): Config
   return faults;
 }
 
-function checkRequirements(name: string, backend: BackendFile): ConfigFault[] {
+function checkRules(name: string, backend: BackendFile, { entra }: Sections): ConfigFault[] {
   const { scopes = [`${name}.use`] } = backend;
-  const known = Array.isArray(scopes) ? scopes : Object.keys(scopes);
-  const check = (requirement: RequirementFile, at: readonly PropertyKey[]) =>
-    (requirement.scopes ?? []).flatMap((scope, index) => {
-      if (known.includes(scope)) return [];
-      const meant = findLikelyWord(scope, known);
-      return [
-        {
-          path: describePath(['backends', name, ...at, 'scopes', index]),
-          problem: 'is no scope of this backend, so nobody could ever have it',
-          remedy: meant === undefined ? `Scopes here: ${known.join(', ')}` : `Did you mean ${meant}?`,
-        },
-      ];
-    });
-  return [
-    ...check(backend.enter, ['enter']),
-    ...Object.entries(backend.tools).flatMap(([tool, requirement]) => check(requirement, ['tools', tool])),
-  ];
+  return listRuleFaults(backend, ['backends', name], {
+    scopes: Array.isArray(scopes) ? scopes : Object.keys(scopes),
+    tenants: entra === undefined ? undefined : [entra.tenant].flat(),
+  });
 }
 
 function checkHeaderValue(name: string, { values }: Resolved): ConfigFault[] {

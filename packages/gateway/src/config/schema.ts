@@ -3,8 +3,10 @@
  * values stand in `cross-rules.ts`. The JSON Schema for editors comes from here too.
  */
 import * as z from 'zod';
+import { text } from './checked-text.ts';
 import { bounds, defaults } from './defaults.ts';
-import type { Complaint } from './fault.ts';
+import { rulesShape } from './rules-schema.ts';
+import { scopesSchema } from './scopes.ts';
 import { keysSchema, leaverSchema, lifetimesSchema, streamsSchema } from './sessions.ts';
 import { checkBackendPath, checkOrigin, checkRedirectUri, checkUpstream } from './url-rules.ts';
 import {
@@ -13,21 +15,10 @@ import {
   checkCredentialHeader,
   checkGuid,
   checkReference,
-  checkRole,
-  checkScopeName,
   checkStorePrefix,
   checkStoreUrl,
   checkTenant,
 } from './word-rules.ts';
-
-/** A string with a rule of ours; the remedy travels in the issue's `params`. */
-function text(check: (value: string) => Complaint | undefined) {
-  return z.string().superRefine((value, context) => {
-    const complaint = check(value);
-    if (complaint === undefined) return;
-    context.addIssue({ code: 'custom', message: complaint.problem, params: { remedy: complaint.remedy } });
-  });
-}
 
 function whole(bound: { readonly min: number; readonly max: number }) {
   return z.int().min(bound.min).max(bound.max);
@@ -151,10 +142,15 @@ const limits = z.strictObject({
   requestTimeoutMs: whole(bounds.requestTimeoutMs).default(defaults.requestTimeoutMs),
 });
 
-export const requirement = z.strictObject({
-  anyRole: z.array(text(checkRole)).min(1).optional().describe('At least one of these app roles.'),
-  allRoles: z.array(text(checkRole)).min(1).optional().describe('All of these app roles.'),
-  scopes: z.array(text(checkScopeName)).min(1).optional().describe('All of these scopes.'),
+const sentence = z.string().min(1).max(300);
+const scopeWithEntra = z.strictObject({
+  description: sentence.describe('A plain sentence for the consent page.'),
+  entra: z
+    .array(notEmpty)
+    .min(1)
+    .describe(
+      'Scopes of Entra that the server needs for it: asked at the sign-in of whoever asks for this one.',
+    ),
 });
 
 export const backendSchema = z.strictObject({
@@ -165,29 +161,8 @@ export const backendSchema = z.strictObject({
     .strictObject({ header: text(checkCredentialHeader), value: reference })
     .optional()
     .describe('How the gateway proves itself to the backend.'),
-  scopes: z
-    .union([
-      z.array(text(checkScopeName)).min(1),
-      z
-        .record(text(checkScopeName), z.string().min(1).max(300))
-        .refine((map) => Object.keys(map).length > 0, {
-          message: 'is empty',
-          params: { remedy: 'Name at least one scope, or leave scopes out' },
-        }),
-    ])
-    .optional()
-    .describe(
-      'Scope names, or a map from name to a plain sentence for the consent page. Default: <name>.use.',
-    ),
-  enter: requirement.describe('What a caller needs to use the backend at all.').prefault({}),
-  tools: z
-    .record(z.string().min(1).max(128), requirement)
-    .default({})
-    .describe('What a caller needs beyond `enter`, by exact tool name.'),
-  otherTools: z
-    .enum(['allow', 'deny'])
-    .default('allow')
-    .describe('Tools that `tools` does not name: open to whoever may enter, or to nobody.'),
+  scopes: scopesSchema,
+  ...rulesShape,
   firstByteTimeoutMs: whole(bounds.firstByteTimeoutMs).default(defaults.firstByteTimeoutMs),
 });
 
@@ -253,6 +228,12 @@ export const configSchema = z.strictObject({
     .strictObject({
       stdout: z.boolean().default(true).describe('One JSON line per record.'),
       file: path.optional().describe('A file to append the records to.'),
+      onOverflow: z
+        .enum(['drop', 'refuse'])
+        .default('drop')
+        .describe(
+          'While records cannot be written and the queue is full: drop counts and announces what is lost; refuse answers 503 to all that would be recorded.',
+        ),
     })
     .prefault({}),
   backends: z
@@ -266,4 +247,3 @@ export const configSchema = z.strictObject({
 
 export type ConfigFile = z.output<typeof configSchema>;
 export type BackendFile = z.output<typeof backendSchema>;
-export type RequirementFile = z.output<typeof requirement>;

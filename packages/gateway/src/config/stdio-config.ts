@@ -5,11 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { err, ok, type Result } from '@valetkey/core/base/result';
-import type { BackendRules } from '@valetkey/core/policy/rules';
+import { type BackendRules, listRequirements } from '@valetkey/core/policy/rules';
 import * as z from 'zod';
-import { buildRules } from './build.ts';
+import { text } from './checked-text.ts';
 import type { ConfigFault } from './fault.ts';
-import { cloud, guid, path, requirement } from './schema.ts';
+import { buildRules, listRuleFaults } from './rules.ts';
+import { rulesShape } from './rules-schema.ts';
+import { cloud, guid, path } from './schema.ts';
 import { listShapeFaults } from './shape-faults.ts';
 import { checkBackendName } from './word-rules.ts';
 import { parseYaml } from './yaml.ts';
@@ -32,22 +34,8 @@ const stdioSchema = z.strictObject({
     .prefault({}),
   server: z
     .strictObject({
-      name: z
-        .string()
-        .default('stdio')
-        .superRefine((value, context) => {
-          const complaint = checkBackendName(value);
-          if (complaint !== undefined)
-            context.addIssue({
-              code: 'custom',
-              message: complaint.problem,
-              params: { remedy: complaint.remedy },
-            });
-        })
-        .describe('For the audit.'),
-      enter: requirement.prefault({}),
-      tools: z.record(z.string().min(1).max(128), requirement).default({}),
-      otherTools: z.enum(['allow', 'deny']).default('allow'),
+      name: text(checkBackendName).default('stdio').describe('For the audit.'),
+      ...rulesShape,
       identity: z
         .enum(['meta', 'environment', 'none'])
         .default('meta')
@@ -105,14 +93,16 @@ export type StdioCloud =
 
 /** Reads the file. @returns the configuration, or all its faults. */
 export function loadStdioConfig(file: string): Result<StdioConfig, ConfigFault[]> {
-  const text = readText(file);
-  const document = text === undefined ? err([unreadable(file)]) : parseYaml(text);
+  const content = readText(file);
+  const document = content === undefined ? err([unreadable(file)]) : parseYaml(content);
   if (!document.ok) return document;
   const shape = stdioSchema.safeParse(document.value);
   if (!shape.success) return err(listShapeFaults(shape.error, stdioSchema));
   const { data } = shape;
   if (data.server.identity === 'none' && Object.keys(data.server.tokens).length > 0)
     return err([noWayForTokens]);
+  const faults = listRuleFaults(data.server, ['server'], { tenants: [data.entra.tenant] });
+  if (faults.length > 0) return err(faults);
   return ok(build(data, (relative) => resolve(dirname(resolve(file)), relative)));
 }
 
@@ -126,8 +116,9 @@ function build(
   { entra, signIn, server, audit }: z.output<typeof stdioSchema>,
   at: (relative: string) => string,
 ): StdioConfig {
-  const { enter, tools, otherTools, name, identity, tokens, maxMessageBytes } = server;
-  const named = [enter, ...Object.values(tools)].flatMap(({ scopes = [] }) => scopes);
+  const { name, identity, tokens, maxMessageBytes } = server;
+  const rules = buildRules(server);
+  const named = listRequirements(rules).flatMap(({ scopes = [] }) => scopes);
   const { cacheDirectory, ...howToSignIn } = signIn;
   const { authorityHost, graphHost } = typeof entra.cloud === 'string' ? noHosts : entra.cloud;
   return {
@@ -138,7 +129,7 @@ function build(
     },
     server: {
       name,
-      rules: buildRules({ enter, tools, otherTools }),
+      rules,
       scopes: [...new Set(named)],
       identity,
       tokens,
