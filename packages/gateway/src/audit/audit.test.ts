@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
+import { createSessionId, createSignInId } from '@valetkey/core/base/sign-in-id';
 import { expect, test } from 'vitest';
 import { createAudit } from './audit.ts';
 import { fingerprintId } from './audit-text.ts';
@@ -23,6 +24,7 @@ const names: readonly AuditEventName[] = [
   'authorize',
   'consent.allow',
   'consent.deny',
+  'entra.redirect',
   'callback',
   'token',
   'token.refresh',
@@ -39,6 +41,7 @@ test.each(names)(
       event,
       outcome: 'denied',
       correlationId: base.correlationId,
+      signInId: 'QqStUvWxYzAbCdEfGhIjKl',
       reason: 'AADSTS50105',
       tenantId: guid,
       objectId: guid,
@@ -75,6 +78,7 @@ const fields = [
   'event',
   'outcome',
   'correlationId',
+  'signInId',
   'reason',
   'tenantId',
   'objectId',
@@ -118,6 +122,31 @@ test('a random id is shown by a fingerprint that is the same in every record', (
   const [one, two] = recordAll({ ...base, sessionId }, { ...base, event: 'mcp.call', sessionId });
   expect(one?.sessionId).toBe(`[redacted]#${fingerprintId(sessionId)}`);
   expect(two?.sessionId).toBe(one?.sessionId);
+});
+
+test('every record of a session names the sign-in that the session came out of', () => {
+  const signInId = createSignInId('interaction');
+  const sessionId = createSessionId(signInId, (size) => randomBytes(size));
+  const [known, foreign] = recordAll(
+    { ...base, event: 'mcp.call', sessionId },
+    { ...base, sessionId: randomBytes(32).toString('base64url') },
+  );
+  expect(known?.signInId).toBe(signInId);
+  expect(JSON.stringify(known)).not.toContain(sessionId.slice(signInId.length + 1));
+  expect(foreign).not.toHaveProperty('signInId');
+});
+
+test('many different texts are remembered in bounded space, and each stays clean', () => {
+  const secrets = Array.from({ length: 10_000 }, () => randomBytes(32).toString('base64url'));
+  const records = recordAll(...secrets.map((target) => ({ ...base, target })));
+  expect(new Set(records.map(({ target }) => target))).toEqual(new Set(['[redacted]']));
+});
+
+test('whoever watches is told of each record, cleaned', () => {
+  const seen: unknown[] = [];
+  const audit = createAudit({ sinks: [], clock, log, onRecord: (record) => void seen.push(record) });
+  audit.record({ ...base, target: jwt });
+  expect(seen).toEqual([{ time: '2026-06-01T12:00:00.000Z', ...base, target: '[redacted]' }]);
 });
 
 test.each([

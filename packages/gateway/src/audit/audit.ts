@@ -1,8 +1,9 @@
 import type { Clock } from '@valetkey/core/base/clock';
+import { findSignInId } from '@valetkey/core/base/sign-in-id';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { cleanAddress, cleanCorrelationId, cleanId, cleanText } from './audit-text.ts';
-import type { Audit, AuditEvent } from './event.ts';
+import type { AuditEvent, WatchedAudit } from './event.ts';
 import type { AuditRecord, AuditSink } from './sink.ts';
 import { openSinks } from './sinks.ts';
 
@@ -10,28 +11,36 @@ export interface AuditOptions {
   readonly sinks: readonly AuditSink[];
   readonly clock: Clock;
   readonly log: Pick<Logger, 'error'>;
+  /** Told of each record as it is written: what it counts needs no other hook. */
+  readonly onRecord?: (record: AuditRecord) => void;
 }
 
 /** The audit that the configuration asks for: standard output, a file, both or none. */
 export function openAudit(
   config: Config['audit'],
   world: { readonly clock: Clock; readonly log: Pick<Logger, 'error'> },
-): Audit {
+  onRecord?: (record: AuditRecord) => void,
+): WatchedAudit {
   const { clock, log } = world;
-  return createAudit({ sinks: openSinks(config, { clock, log }), clock, log });
+  const sinks = openSinks(config, { clock, log, keepsAll: config.onOverflow === 'refuse' });
+  return createAudit({ sinks, clock, log, ...(onRecord === undefined ? {} : { onRecord }) });
 }
 
 /** Records go to all sinks; a sink that fails stops neither the others nor the request. */
-export function createAudit({ sinks, clock, log }: AuditOptions): Audit {
+export function createAudit({ sinks, clock, log, onRecord }: AuditOptions): WatchedAudit {
+  const clean = createCleaner();
   return {
     record(event) {
       try {
-        const record = createRecord(event, clock);
+        const record = createRecord(event, clean, clock);
         for (const sink of sinks) writeTo(sink, record, log);
+        onRecord?.(record);
       } catch {
         log.error({ reason: 'malformed_event' }, 'an audit event could not be recorded');
       }
     },
+    isFull: () => sinks.some((sink) => sink.isFull?.() === true),
+    states: () => sinks.flatMap((sink) => sink.state?.() ?? []),
     close: async () => {
       await Promise.allSettled(sinks.map((sink) => sink.close()));
     },
@@ -46,50 +55,75 @@ function writeTo(sink: AuditSink, record: AuditRecord, log: AuditOptions['log'])
   }
 }
 
-/** A field's rule, by type: text has to pass one, numbers have to be numbers. */
-type Rules = {
-  readonly [Field in keyof AuditEvent]-?: (value: NonNullable<AuditEvent[Field]>) => AuditEvent[Field];
-};
+/** Every field that exists, with the rule of those that hold text. */
+type Rules = Readonly<Record<keyof AuditEvent, 'text' | 'id' | 'correlation_id' | 'address' | 'number'>>;
 
 /**
- * Every field that exists. Only these are copied, so what somebody spreads into an event beside them (a token
- * response, say) never gets further; a new field does not compile until it has a rule.
+ * Only these are copied, so what somebody spreads into an event beside them (a token response, say) never gets
+ * further; a new field does not compile until it has a rule.
  */
 const rules: Rules = {
-  event: (name) => cleanText(name) as AuditEvent['event'],
-  outcome: (outcome) => cleanText(outcome) as AuditEvent['outcome'],
-  correlationId: cleanCorrelationId,
-  reason: cleanText,
-  tenantId: cleanId,
-  objectId: cleanId,
-  clientId: cleanId,
-  clientName: cleanText,
-  redirectHosts: cleanText,
-  sessionId: cleanId,
-  backend: cleanText,
-  method: cleanText,
-  target: cleanText,
-  ip: cleanAddress,
-  httpStatus: cleanNumber,
-  durationMs: cleanNumber,
-  entraCorrelationId: cleanId,
+  event: 'text',
+  outcome: 'text',
+  correlationId: 'correlation_id',
+  signInId: 'correlation_id',
+  reason: 'text',
+  tenantId: 'id',
+  objectId: 'id',
+  clientId: 'id',
+  clientName: 'text',
+  redirectHosts: 'text',
+  sessionId: 'id',
+  backend: 'text',
+  method: 'text',
+  target: 'text',
+  ip: 'address',
+  httpStatus: 'number',
+  durationMs: 'number',
+  entraCorrelationId: 'id',
 };
 
-function createRecord(event: AuditEvent, clock: Clock): AuditRecord {
-  const cleaned = Object.entries(rules).flatMap(([field, rule]) => {
-    const value: unknown = event[field as keyof AuditEvent];
-    if (value === undefined || value === null) return [];
-    return [[field, applyRule(rule as (value: unknown) => unknown, value)] as const];
-  });
+const fields = Object.keys(rules) as (keyof AuditEvent)[];
+
+type Cleaner = (field: keyof AuditEvent, value: unknown) => string | number;
+
+function createRecord(event: AuditEvent, clean: Cleaner, clock: Clock): AuditRecord {
+  const record: Record<string, string | number> = { time: new Date(clock.nowMs()).toISOString() };
+  for (const field of fields) {
+    const value: unknown = field === 'signInId' ? signInOf(event) : event[field];
+    if (value !== undefined && value !== null) record[field] = clean(field, value);
+  }
   // The fields of `rules` are exactly those of AuditEvent.
-  return { time: new Date(clock.nowMs()).toISOString(), ...Object.fromEntries(cleaned) } as AuditRecord;
+  return record as unknown as AuditRecord;
 }
 
-function applyRule(rule: (value: unknown) => unknown, value: unknown): unknown {
-  const isNumberRule = rule === cleanNumber;
-  return isNumberRule || typeof value === 'string' ? rule(value) : '[not a text]';
+function signInOf({ signInId, sessionId }: AuditEvent): unknown {
+  return signInId ?? (typeof sessionId === 'string' ? findSignInId(sessionId) : undefined);
 }
 
-function cleanNumber(value: number): number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : -1;
+/** Ids and names come again with each call of a session; cleaning one takes more time than all else of a record. */
+const maxRemembered = 4096;
+const maxRememberedCharacters = 256;
+
+function createCleaner(): Cleaner {
+  const cleaned = { text: new Map<string, string>(), id: new Map<string, string>() };
+
+  function remembered(kind: keyof typeof cleaned, text: string): string {
+    const known = cleaned[kind];
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const fresh = kind === 'id' ? cleanId(text) : cleanText(text);
+    if (text.length > maxRememberedCharacters) return fresh;
+    if (known.size >= maxRemembered) known.clear();
+    known.set(text, fresh);
+    return fresh;
+  }
+
+  return (field, value) => {
+    const rule = rules[field];
+    if (rule === 'number') return typeof value === 'number' && Number.isFinite(value) ? value : -1;
+    if (typeof value !== 'string') return '[not a text]';
+    if (rule === 'correlation_id') return cleanCorrelationId(value);
+    return rule === 'address' ? cleanAddress(value) : remembered(rule, value);
+  };
 }

@@ -7,6 +7,8 @@ export type AuditEventName =
   | 'authorize'
   | 'consent.allow'
   | 'consent.deny'
+  /** The browser was sent to Entra, or could not be: before anybody signed in there. */
+  | 'entra.redirect'
   | 'callback'
   | 'token'
   | 'token.refresh'
@@ -22,8 +24,10 @@ export type AuditOutcome = 'success' | 'denied' | 'error';
 export interface AuditEvent {
   readonly event: AuditEventName;
   readonly outcome: AuditOutcome;
-  /** `Exchange.id`. */
+  /** `Exchange.id`: one request. */
   readonly correlationId: string;
+  /** `createSignInId`: one sign-in over all its requests. Found by itself where there is a `sessionId`. */
+  readonly signInId?: string;
   /** Machine-readable: `invalid_grant`, `missing_role`, `AADSTS50105`. */
   readonly reason?: string;
   readonly tenantId?: string;
@@ -49,4 +53,22 @@ export interface Audit {
   record(event: AuditEvent): void;
   /** Writes what is queued and closes the sinks. */
   close(): Promise<void>;
+}
+
+/** How it goes with the writing: see `line-sink.ts`. */
+export interface SinkState {
+  /** `audit file`, `audit stream`. */
+  readonly name: string;
+  readonly queued: number;
+  readonly queuedBytes: number;
+  /** Records that were thrown away since the start, since the queue was full. */
+  readonly dropped: number;
+  readonly isFull: boolean;
+}
+
+/** The audit with what only the composition root asks for. */
+export interface WatchedAudit extends Audit {
+  /** Whether a record that came now would be one too many, at any of the sinks. Cheap: asked for every request. */
+  isFull(): boolean;
+  states(): SinkState[];
 }

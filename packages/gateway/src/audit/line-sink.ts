@@ -1,19 +1,40 @@
 /** The queue between a record and where it is written: bounded, in order, never in the way of a request. */
 import type { Clock } from '@valetkey/core/base/clock';
 import type { Logger } from 'pino';
-import type { AuditSink } from './sink.ts';
+import type { SinkState } from './event.ts';
 
 export interface LineSinkOptions {
-  /** For the log: `audit file`. */
+  /** For the log and the metrics: `audit file`. */
   readonly name: string;
+  /** The record that tells how many were dropped. */
+  readonly droppedEvent: string;
   /** Writes whole lines; rejects where it cannot. */
   readonly write: (lines: string) => Promise<void>;
   readonly clock: Clock;
   readonly log: Pick<Logger, 'error'>;
-  /** Records that wait at most; further ones are counted and announced. Default: 10 000. */
+  /** Records that wait at most; further ones are dropped, counted and announced. Default: 10,000. */
   readonly maxQueued?: number;
+  /** Their bytes at most, likewise. Default: 8 MiB. */
+  readonly maxQueuedBytes?: number;
+  /**
+   * Whoever asks `isFull` lets nothing more begin: what was under way then still finds room, up to twice as much.
+   * Default: false.
+   */
+  readonly keepsAll?: boolean;
+  /** How long the first record of a batch waits for others. Default: 20. */
+  readonly lingerMs?: number;
+  /** How long `close` waits for a write that does not end, such as one to a pipe that nobody reads. Default: 2,000. */
+  readonly closeTimeoutMs?: number;
   /** Waits before a failed write is tried again. Default: a timer that does not keep the process alive. */
   readonly pause?: (timeoutMs: number) => Promise<void>;
+}
+
+export interface LineSink {
+  /** Neither throws nor waits. */
+  write(record: object): void;
+  isFull(): boolean;
+  state(): SinkState;
+  close(): Promise<void>;
 }
 
 const batchSize = 500;
@@ -23,40 +44,73 @@ const retryMs = 1_000;
  * A write that failed is tried again with the same lines, so a record can stand there twice but not be missing.
  * The retry starts on a new line: a line that was cut stays alone.
  */
-export function createLineSink(options: LineSinkOptions): AuditSink {
-  const { name, write, clock, log, maxQueued = 10_000, pause = pauseUnref } = options;
-  const queue: string[] = [];
+export function createLineSink(options: LineSinkOptions): LineSink {
+  const { name, write, clock, log, droppedEvent, lingerMs = 20, closeTimeoutMs = 2_000 } = options;
+  const { maxQueued = 10_000, maxQueuedBytes = 8 * 1024 * 1024, keepsAll = false } = options;
+  const { pause = pauseUnref } = options;
+  const room = keepsAll ? 2 : 1;
+  const queue: { readonly line: string; readonly bytes: number }[] = [];
   const closing = Promise.withResolvers<void>();
-  const state = { lost: 0, closed: false, failing: false, draining: Promise.resolve(), busy: false };
+  const state = {
+    bytes: 0,
+    unannounced: 0,
+    dropped: 0,
+    closed: false,
+    failing: false,
+    busy: false,
+    draining: Promise.resolve(),
+  };
+  const isFull = () => queue.length >= maxQueued || state.bytes >= maxQueuedBytes;
 
-  const announceLoss = (): void => {
-    if (state.lost === 0 || queue.length >= maxQueued) return;
+  const push = (line: string): void => {
+    const bytes = Buffer.byteLength(line);
+    queue.push({ line, bytes });
+    state.bytes += bytes;
+  };
+
+  const drop = (): void => {
+    if (state.unannounced === 0)
+      log.error({ sink: name, queued: queue.length }, 'the queue is full: records are dropped');
+    state.unannounced += 1;
+    state.dropped += 1;
+  };
+
+  const announceDrops = (): void => {
+    if (state.unannounced === 0 || isFull()) return;
+    const dropped = state.unannounced;
     const time = new Date(clock.nowMs()).toISOString();
-    queue.push(
-      toLine({ time, event: 'audit.lost', outcome: 'error', reason: 'queue_full', lost: state.lost }),
-    );
-    state.lost = 0;
+    push(toLine({ time, event: droppedEvent, outcome: 'error', reason: 'queue_full', dropped }));
+    log.error({ sink: name, dropped }, 'records were dropped, since the queue was full; there is room again');
+    state.unannounced = 0;
+  };
+
+  const giveUp = (): void => {
+    log.error({ sink: name, lost: queue.length + state.unannounced }, 'records were lost at the end');
   };
 
   const writeBatch = async (): Promise<void> => {
     const batch = queue.slice(0, batchSize);
-    await write(`${state.failing ? '\n' : ''}${batch.join('')}`);
+    const lines = batch.map(({ line }) => line).join('');
+    await write(state.failing ? `\n${lines}` : lines);
     queue.splice(0, batch.length);
+    for (const { bytes } of batch) state.bytes -= bytes;
     state.failing = false;
-    announceLoss();
+    announceDrops();
   };
 
   const drain = async (): Promise<void> => {
+    // One write for many records: opening and closing a file costs as much as a whole request.
+    if (lingerMs > 0 && queue.length < batchSize) await Promise.race([pauseUnref(lingerMs), closing.promise]);
     while (queue.length > 0) {
       const last = state.closed;
       try {
         await writeBatch();
       } catch (fault) {
         if (!state.failing)
-          log.error({ sink: name, code: faultCode(fault) }, 'audit records wait: write failed');
+          log.error({ sink: name, code: faultCode(fault) }, 'records wait: they cannot be written');
         state.failing = true;
         if (last) {
-          log.error({ sink: name, lost: queue.length + state.lost }, 'audit records were lost at the end');
+          giveUp();
           return;
         }
         await Promise.race([pause(retryMs), closing.promise]);
@@ -69,21 +123,34 @@ export function createLineSink(options: LineSinkOptions): AuditSink {
     state.busy = true;
     state.draining = drain().finally(() => {
       state.busy = false;
+      // What came between the last look at the queue and now.
+      if (queue.length > 0 && !state.closed) startDrain();
     });
   };
 
   return {
     write(record) {
       if (state.closed) return;
-      announceLoss();
-      if (queue.length >= maxQueued) state.lost += 1;
-      else queue.push(toLine(record));
+      announceDrops();
+      if (queue.length >= room * maxQueued || state.bytes >= room * maxQueuedBytes) drop();
+      else push(toLine(record));
       startDrain();
     },
+    isFull,
+    state: () => ({
+      name,
+      queued: queue.length,
+      queuedBytes: state.bytes,
+      dropped: state.dropped,
+      isFull: isFull(),
+    }),
     async close() {
       state.closed = true;
       closing.resolve();
-      await state.draining;
+      const late = Symbol('late');
+      const { promise, stop } = timeout(closeTimeoutMs, late);
+      if ((await Promise.race([state.draining, promise])) === late) giveUp();
+      stop();
     },
   };
 }
@@ -101,4 +168,11 @@ function pauseUnref(timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, timeoutMs).unref();
   });
+}
+
+/** Keeps the process alive: something is still to be written. */
+function timeout<Value>(timeoutMs: number, value: Value) {
+  const { promise, resolve } = Promise.withResolvers<Value>();
+  const timer = setTimeout(() => resolve(value), timeoutMs);
+  return { promise, stop: () => clearTimeout(timer) };
 }

@@ -1,4 +1,4 @@
-import type { AuditEvent } from './event.ts';
+import type { AuditEvent, SinkState } from './event.ts';
 
 /** What a sink gets: an event that went through `audit-text.ts`, with its time (ISO 8601, UTC). */
 export type AuditRecord = AuditEvent & { readonly time: string };
@@ -7,4 +7,7 @@ export type AuditRecord = AuditEvent & { readonly time: string };
 export interface AuditSink {
   write(record: AuditRecord): void;
   close(): Promise<void>;
+  /** A sink without these is never full. */
+  readonly isFull?: () => boolean;
+  readonly state?: () => SinkState;
 }

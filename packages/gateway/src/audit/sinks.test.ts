@@ -107,11 +107,12 @@ test('an overflow is counted and announced as a record, and the sink goes on', a
   const slow = new Writable({
     write(chunk, _encoding, done) {
       written.push(String(chunk));
-      if (String(chunk).includes('audit.lost')) announced.resolve();
+      if (String(chunk).includes('audit.dropped')) announced.resolve();
       setImmediate(done);
     },
   });
-  const sink = createStreamSink(slow, { clock, log: createLog(), maxQueued: 3 });
+  const log = createLog();
+  const sink = createStreamSink(slow, { clock, log, maxQueued: 3 });
   for (let index = 0; index < 10; index += 1) sink.write(record(`r${index}`));
   await announced.promise;
   await new Promise(setImmediate);
@@ -126,16 +127,20 @@ test('an overflow is counted and announced as a record, and the sink goes on', a
     'r0',
     'r1',
     'r2',
-    'audit.lost',
+    'audit.dropped',
     'later',
   ]);
   expect(lines[3]).toEqual({
     time: '1970-01-01T00:00:00.000Z',
-    event: 'audit.lost',
+    event: 'audit.dropped',
     outcome: 'error',
     reason: 'queue_full',
-    lost: 7,
+    dropped: 7,
   });
+  expect(log.faults).toEqual([
+    { sink: 'audit stream', queued: 3 },
+    { sink: 'audit stream', dropped: 7 },
+  ]);
 });
 
 test('a stream whose reader went away does not end the process', async () => {
@@ -150,6 +155,54 @@ test('a stream whose reader went away does not end the process', async () => {
   await sink.close();
   expect(log.faults[0]).toEqual({ sink: 'audit stream', code: 'EPIPE' });
 });
+
+test('A25: a full disk keeps records waiting in bounded space, is told once, and loses none of what found room', async () => {
+  const log = createLog();
+  const { pause, untilPaused } = createHandPause();
+  const sink = createFileSink('/dev/full', { clock, log, pause, lingerMs: 0, maxQueued: 100 });
+  for (let index = 0; index < 1000; index += 1) sink.write(record(`r${index}`));
+  await untilPaused();
+  expect(sink.isFull()).toBe(true);
+  expect(sink.state()).toMatchObject({ queued: 100, dropped: 900, isFull: true });
+  await sink.close();
+  expect(log.faults).toEqual([
+    { sink: 'audit file', queued: 100 },
+    { sink: 'audit file', code: 'ENOSPC' },
+    { sink: 'audit file', lost: 1000 },
+  ]);
+});
+
+test('the queue is bounded by bytes too', () => {
+  const sink = createStreamSink(deaf(), { clock, log: createLog(), maxQueuedBytes: 10_000 });
+  for (let index = 0; index < 1000; index += 1) sink.write(record('x'.repeat(1000)));
+  const { queued, queuedBytes, dropped } = sink.state();
+  expect(queuedBytes).toBeGreaterThan(10_000);
+  expect(queuedBytes).toBeLessThan(12_000);
+  expect(queued + dropped).toBe(1000);
+});
+
+test('where nothing may be lost, what was under way when the queue became full still finds room', () => {
+  const sink = createStreamSink(deaf(), { clock, log: createLog(), maxQueued: 10, keepsAll: true });
+  for (let index = 0; index < 10; index += 1) sink.write(record(`r${index}`));
+  expect(sink.isFull()).toBe(true);
+  for (let index = 10; index < 20; index += 1) sink.write(record(`r${index}`));
+  expect(sink.state()).toMatchObject({ queued: 20, dropped: 0 });
+  sink.write(record('beyond all bounds'));
+  expect(sink.state()).toMatchObject({ queued: 20, dropped: 1 });
+});
+
+test('closing does not wait for a reader that does not read', async () => {
+  const log = createLog();
+  const sink = createStreamSink(deaf(), { clock, log, lingerMs: 0, closeTimeoutMs: 10 });
+  sink.write(record('one'));
+  await sink.close();
+  expect(log.faults).toEqual([{ sink: 'audit stream', lost: 1 }]);
+});
+
+/** Takes what is written and never says that it is through, as a pipe that nobody reads. */
+function deaf(): Writable {
+  return new Writable({ write() {} });
+}
 
 test('the configuration decides which sinks there are', () => {
   const surroundings = { clock, log: createLog() };

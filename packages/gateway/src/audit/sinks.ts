@@ -4,13 +4,16 @@ import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Config } from '../config/config.ts';
 import type { AuditRecord, AuditSink } from './sink.ts';
-import { createLineSink, type LineSinkOptions } from './line-sink.ts';
+import { createLineSink, type LineSink, type LineSinkOptions } from './line-sink.ts';
 
-export type SinkSurroundings = Pick<LineSinkOptions, 'clock' | 'log' | 'maxQueued' | 'pause'>;
+export type SinkSurroundings = Omit<LineSinkOptions, 'name' | 'write' | 'droppedEvent'> &
+  Partial<Pick<LineSinkOptions, 'name' | 'droppedEvent'>>;
+
+const droppedEvent = 'audit.dropped';
 
 /** The sinks that the configuration asks for. */
 export function openSinks(
-  audit: Config['audit'],
+  audit: Pick<Config['audit'], 'stdout' | 'file'>,
   surroundings: SinkSurroundings,
   stdout: Writable = process.stdout,
 ): AuditSink[] {
@@ -21,13 +24,14 @@ export function openSinks(
 }
 
 /** One JSON line per record. The stream stays open: it is not ours to end. */
-export function createStreamSink(stream: Writable, surroundings: SinkSurroundings): AuditSink {
+export function createStreamSink(stream: Writable, surroundings: SinkSurroundings): LineSink {
   // Without a listener, a reader that went away (EPIPE) would end the process; the write's callback tells us too.
   const ignore = (): void => undefined;
   stream.on('error', ignore);
   const sink = createLineSink({
-    ...surroundings,
     name: 'audit stream',
+    droppedEvent,
+    ...surroundings,
     write: (lines) =>
       new Promise((resolve, reject) => {
         stream.write(lines, (fault) => (fault ? reject(fault) : resolve()));
@@ -46,10 +50,11 @@ export function createStreamSink(stream: Writable, surroundings: SinkSurrounding
  * Appends to a file that only the gateway's account can read. Opened anew for each batch, so a file that was
  * rotated away, deleted or on a volume that came back is simply made again.
  */
-export function createFileSink(path: string, surroundings: SinkSurroundings): AuditSink {
+export function createFileSink(path: string, surroundings: SinkSurroundings): LineSink {
   return createLineSink({
-    ...surroundings,
     name: 'audit file',
+    droppedEvent,
+    ...surroundings,
     write: async (lines) => {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       const file = await open(path, 'a', 0o600);

@@ -32,7 +32,7 @@ export interface ServerConfig {
   };
   readonly leaver: LeaverConfig;
   readonly limits: Limits;
-  readonly audit: { readonly stdout: boolean; readonly file?: string };
+  readonly audit: AuditConfig;
 }
 
 export interface EntraConfig {
@@ -149,6 +149,13 @@ export interface LeaverConfig {
   readonly graph: boolean;
 }
 
+export interface AuditConfig {
+  readonly stdout: boolean;
+  readonly file?: string;
+  /** What happens while records cannot be written and the queue is full. Default: `drop`. */
+  readonly onOverflow?: 'drop' | 'refuse';
+}
+
 /** All in seconds. */
 export interface Lifetimes {
   readonly accessTokenSeconds: number;
@@ -186,6 +193,14 @@ export interface Limits {
   readonly requestTimeoutMs: number;
 }
 
+export interface ResourceScope {
+  readonly name: string;
+  /** A plain sentence. */
+  readonly description: string;
+  /** Scopes of Entra's that the server needs for it: asked at the sign-in of whoever asks for this one. */
+  readonly entra?: readonly string[];
+}
+
 /** What access tokens are made for: one MCP endpoint, with its scopes and rules. */
 export interface ProtectedResource {
   /** The key in the configuration file: `snippets`. */
@@ -196,7 +211,7 @@ export interface ProtectedResource {
   readonly resource: string;
   readonly title: string;
   /** Scopes of this resource with a plain sentence each for the consent page. */
-  readonly scopes: readonly { readonly name: string; readonly description: string }[];
+  readonly scopes: readonly ResourceScope[];
   readonly rules: BackendRules;
 }
 

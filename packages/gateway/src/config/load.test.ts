@@ -79,7 +79,7 @@ test('the smallest configuration is complete: defaults, resource, paths, resolve
       tenants: [tenant],
       cloud: { name: 'public', authorityHost: 'https://login.microsoftonline.com' },
     },
-    audit: { stdout: true },
+    audit: { stdout: true, onOverflow: 'drop' },
   });
   const [backend] = config.backends;
   expect(backend?.resource).toBe('https://mcp.contoso.com/snippets/mcp');
