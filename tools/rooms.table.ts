@@ -45,7 +45,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   'core/graph': {
     purpose: 'Microsoft Graph with patience: waiting, repeating, giving up',
-    may: ['core/base'],
+    may: ['core/base', 'core/entra'],
     pure: true,
   },
 

@@ -1,3 +1,5 @@
+import { parseClaimsChallenge } from '../entra/claims-challenge.ts';
+
 /** Everything that Graph, or the way to it, can say instead of an answer. */
 export interface GraphRefusal {
   /**
@@ -90,24 +92,6 @@ function kindOf(status: number): GraphRefusal['kind'] {
   if (status === 429) return 'throttled';
   if (status >= 500) return 'unavailable';
   return status >= 400 ? 'request' : 'unreadable';
-}
-
-/**
- * `WWW-Authenticate: Bearer …, error="insufficient_claims", claims="<base64>"` (Entra: claims challenges).
- *
- * @returns the claims as JSON text; undefined when there is no such challenge, or none that can be read.
- */
-export function parseClaimsChallenge(header: string | undefined): string | undefined {
-  if (header === undefined || !/\berror="insufficient_claims"/.test(header)) return undefined;
-  const encoded = /\bclaims="([A-Za-z0-9+/_=-]{1,8192})"/.exec(header)?.[1];
-  if (encoded === undefined) return undefined;
-  const text = Buffer.from(encoded, 'base64').toString('utf8');
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === 'object' && parsed !== null ? text : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function parseCode(text: string): string | undefined {

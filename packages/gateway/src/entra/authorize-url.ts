@@ -21,6 +21,8 @@ export interface AuthorizeRequest {
   readonly secrets: SignInSecrets;
   readonly prompt?: 'select_account' | 'login';
   readonly loginHint?: string;
+  /** A claims challenge, as JSON (OpenID Connect Core §5.5). */
+  readonly claims?: string;
 }
 
 /**
@@ -47,6 +49,7 @@ export function buildAuthorizeUrl(request: AuthorizeRequest): string {
   if (request.loginHint !== undefined && request.prompt !== 'select_account') {
     parameters['login_hint'] = request.loginHint;
   }
+  if (request.claims !== undefined) parameters['claims'] = request.claims;
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   return url.href;
 }

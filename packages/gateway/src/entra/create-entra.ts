@@ -16,6 +16,7 @@ import { createKeySet, validateIdToken } from './id-token.ts';
 import type { Operation } from './operations.ts';
 import { startOperation } from './operations.ts';
 import type { Outbound } from './outbound.ts';
+import { createPersonTokens } from './person-tokens.ts';
 import { openOutbound } from './outbound.ts';
 import { createSingleFlight } from './single-flight.ts';
 import type { SessionCache } from './session-cache.ts';
@@ -33,6 +34,8 @@ export interface EntraOptions {
 
 /** `Entra`, and what only the composition root needs. */
 export interface ClosableEntra extends Entra {
+  /** Drops what is in memory of a session that was revoked, or whose rights changed, elsewhere. */
+  forgetHere(sessionId: string): void;
   /** Closes idle connections. */
   close(): Promise<void>;
 }
@@ -100,8 +103,25 @@ export function createEntra(options: EntraOptions): ClosableEntra {
     return ok(validated.value.person);
   }
 
-  const start = (authority: AuthorityMetadata, cache: SessionCache): Operation =>
-    startOperation({ clientId, authority, authentication: authentication(), cache, outbound, clock });
+  const start = (authority: AuthorityMetadata, cache: SessionCache, answersChallenges = false): Operation =>
+    startOperation({
+      clientId,
+      authority,
+      authentication: authentication(),
+      cache,
+      outbound,
+      clock,
+      answersChallenges,
+    });
+
+  const personTokens = createPersonTokens({
+    clientId,
+    caches: tokens,
+    findAuthority: (tenantId = signInTenant) => authorities.find(tenantId),
+    start: (authority, cache) => start(authority, cache, true),
+    holdOffs,
+    clock,
+  });
 
   async function renewNow(sessionId: string): Promise<Result<EntraPerson, EntraRefusal>> {
     const stored = await tokens.get(sessionId);
@@ -117,8 +137,9 @@ export function createEntra(options: EntraOptions): ClosableEntra {
       if (!isSamePerson(person.value, renewal.previous)) {
         return err({ kind: 'invalid', description: 'the renewal was answered for another person' });
       }
-      // `update`, not `put`: a session that was forgotten meanwhile must not come back.
-      const kept = await tokens.update(sessionId, () => cache.content());
+      // `update`, not `put`: a session that was forgotten meanwhile must not come back, and who was given up for dead
+      // must not undo what another replica has renewed since.
+      const kept = await tokens.update(sessionId, (now) => (now === stored ? cache.content() : now));
       return kept === undefined ? err(noTokens) : person;
     } catch (error) {
       return err(refusalFrom(error, operation?.last() ?? {}));
@@ -126,7 +147,7 @@ export function createEntra(options: EntraOptions): ClosableEntra {
   }
 
   return {
-    async startSignIn({ state, prompt, loginHint }) {
+    async startSignIn({ state, prompt, loginHint, scopes = [], claims }) {
       try {
         const { authorizationEndpoint } = await authorities.find(signInTenant);
         const secrets = createSignInSecrets(world.random);
@@ -134,11 +155,12 @@ export function createEntra(options: EntraOptions): ClosableEntra {
           endpoint: authorizationEndpoint,
           clientId,
           redirectUri: callbackUrl,
-          scopes: config.scopes,
+          scopes: [...config.scopes, ...scopes],
           state,
           secrets,
           ...(prompt === undefined ? {} : { prompt }),
           ...(loginHint === undefined ? {} : { loginHint }),
+          ...(claims === undefined ? {} : { claims }),
         });
         return ok({ url, secrets });
       } catch (error) {
@@ -183,8 +205,13 @@ export function createEntra(options: EntraOptions): ClosableEntra {
     },
 
     async forget(sessionId) {
+      personTokens.forget(sessionId);
       await tokens.delete(sessionId);
     },
+
+    tokenFor: personTokens.tokenFor,
+    onBehalfOf: personTokens.onBehalfOf,
+    forgetHere: personTokens.forget,
 
     close: () => outbound.close(),
   };

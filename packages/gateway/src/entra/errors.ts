@@ -32,7 +32,8 @@ export function refusalFrom(error: unknown, last: LastAnswer): EntraRefusal {
   const { code, correlationId } = readMsalError(error);
   const isOutage = last.status === 429 || (last.status ?? 0) >= 500;
   const refusal = describe(isOutage ? 'unavailable' : kindOf(error, code), code, correlationId);
-  const { retryAfterSeconds } = last;
+  const { retryAfterSeconds, claims } = last;
+  if (refusal.kind === 'interaction' && claims !== undefined) return { ...refusal, claims };
   return refusal.kind === 'unavailable' && retryAfterSeconds !== undefined
     ? { ...refusal, retryAfterSeconds }
     : refusal;

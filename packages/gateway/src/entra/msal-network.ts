@@ -1,13 +1,18 @@
 /** MSAL's requests over this room's `Outbound`, and a note of how the last one went. */
 import type { INetworkModule, NetworkRequestOptions, NetworkResponse } from '@azure/msal-node';
 import type { Clock } from '@valetkey/core/base/clock';
+import { isClaimsChallenge } from '@valetkey/core/entra/claims-challenge';
 import type { Outbound, OutboundRequest } from './outbound.ts';
 import { OutboundFailed } from './outbound.ts';
 
-/** MSAL's errors keep neither the HTTP status nor `Retry-After`; both decide what a failure means. */
+/**
+ * MSAL's errors keep neither the HTTP status nor `Retry-After`, and the claims of a challenge in some of them only; all
+ * three decide what a failure means.
+ */
 export interface LastAnswer {
   readonly status?: number;
   readonly retryAfterSeconds?: number;
+  readonly claims?: string;
   readonly failed?: OutboundFailed;
 }
 
@@ -35,8 +40,14 @@ export function createMsalNetwork({ outbound, clock, onlyOrigin }: MsalNetworkOp
       }
       const answer = await outbound.send(request);
       const retryAfterSeconds = parseRetryAfter(answer.headers['retry-after'], clock);
-      last = { status: answer.status, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
-      return { status: answer.status, headers: { ...answer.headers }, body: parseBody(answer.text) as Body };
+      const body = parseBody(answer.text);
+      const claims = answer.status === 200 ? undefined : readClaimsChallenge(body);
+      last = {
+        status: answer.status,
+        ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+        ...(claims === undefined ? {} : { claims }),
+      };
+      return { status: answer.status, headers: { ...answer.headers }, body: body as Body };
     } catch (error) {
       if (error instanceof OutboundFailed) last = { failed: error };
       throw error;
@@ -69,6 +80,12 @@ function parseBody(text: string): object {
   } catch {
     return notJson;
   }
+}
+
+/** @returns what can travel on in the address of a sign-in: a JSON object of a sane size. */
+function readClaimsChallenge(body: object): string | undefined {
+  const claims = 'claims' in body ? body.claims : undefined;
+  return typeof claims === 'string' && isClaimsChallenge(claims) ? claims : undefined;
 }
 
 const maxRetryAfterSeconds = 3600;

@@ -16,6 +16,8 @@ export interface OperationOptions {
   readonly cache: SessionCache;
   readonly outbound: Outbound;
   readonly clock: Clock;
+  /** Whether whoever uses the tokens passes claims challenges of APIs on. Default: no. */
+  readonly answersChallenges?: boolean;
 }
 
 export interface Operation {
@@ -28,6 +30,10 @@ export interface Operation {
   }): Promise<AuthenticationResult>;
   /** @returns undefined when the cache knows no account. */
   renew(scopes: readonly string[]): Promise<Renewal | undefined>;
+  /** A token of the cache's person for an API. @returns undefined when the cache knows no account. */
+  personToken(scopes: readonly string[], claims?: string): Promise<TokenAnswer | undefined>;
+  /** The same for whoever the assertion stands for. */
+  onBehalfOf(assertion: string, scopes: readonly string[], claims?: string): Promise<TokenAnswer | undefined>;
   /** A token of the application itself, for nobody in particular. */
   appToken(scope: string): Promise<AuthenticationResult | null>;
   /** How the last request went; for `refusalFrom`. */
@@ -39,6 +45,16 @@ export interface Renewal {
   /** Who the cache belonged to before the renewal. */
   readonly previous: { readonly tenantId: string; readonly objectId: string };
 }
+
+export interface TokenAnswer {
+  readonly accessToken: string;
+  readonly expiresAtSeconds: number;
+  /** Whether it was made for the person it was asked for. */
+  readonly isOfSamePerson: boolean;
+}
+
+/** MSAL writes it into the request's `claims`: APIs send challenges only to who says that they can be answered. */
+const challengeable = ['CP1'];
 
 /** With the discovery document given, making one costs well under a millisecond and no request. */
 export function startOperation(options: OperationOptions): Operation {
@@ -52,6 +68,7 @@ export function startOperation(options: OperationOptions): Operation {
       authorityMetadata: options.authority.document,
       cloudDiscoveryMetadata: describeCloud(options.authority.authority),
       ...options.authentication,
+      ...(options.answersChallenges === true ? { clientCapabilities: challengeable } : {}),
     },
     cache: { cachePlugin: options.cache.plugin },
     system: { networkClient: network.module },
@@ -62,6 +79,28 @@ export function startOperation(options: OperationOptions): Operation {
     last: () => network.last(),
 
     redeem: ({ scopes, ...request }) => application.acquireTokenByCode({ ...request, scopes: [...scopes] }),
+
+    async personToken(scopes, claims) {
+      const [account] = await application.getTokenCache().getAllAccounts();
+      if (account === undefined) return undefined;
+      const result = await application.acquireTokenSilent({
+        account,
+        scopes: [...scopes],
+        forceRefresh: true,
+        ...(claims === undefined ? {} : { claims }),
+      });
+      return describeAnswer(result, account.localAccountId);
+    },
+
+    async onBehalfOf(oboAssertion, scopes, claims) {
+      const result = await application.acquireTokenOnBehalfOf({
+        oboAssertion,
+        scopes: [...scopes],
+        skipCache: true,
+        ...(claims === undefined ? {} : { claims }),
+      });
+      return result === null ? undefined : describeAnswer(result, undefined);
+    },
 
     appToken: (scope) => application.acquireTokenByClientCredential({ scopes: [scope], skipCache: true }),
 
@@ -78,6 +117,14 @@ export function startOperation(options: OperationOptions): Operation {
         previous: { tenantId: account.tenantId, objectId: account.localAccountId },
       };
     },
+  };
+}
+
+function describeAnswer(result: AuthenticationResult, objectId: string | undefined): TokenAnswer {
+  return {
+    accessToken: result.accessToken,
+    expiresAtSeconds: Math.floor((result.expiresOn?.getTime() ?? 0) / 1000),
+    isOfSamePerson: objectId === undefined || result.uniqueId === objectId,
   };
 }
 

@@ -8,6 +8,8 @@ export interface SessionCache {
   /** What MSAL has written so far, or what it was given. */
   content(): string;
   hasRefreshToken(): boolean;
+  /** The tenant that the session's person signed in to; undefined before the first sign-in. */
+  tenantId(): string | undefined;
 }
 
 /**
@@ -31,6 +33,7 @@ export function createSessionCache(sessionId: string, stored = ''): SessionCache
     plugin: new DistributedCachePlugin(client, partition),
     content: () => content,
     hasRefreshToken: () => hasRefreshToken(content),
+    tenantId: () => findTenant(content),
   };
 }
 
@@ -40,4 +43,12 @@ function hasRefreshToken(content: string): boolean {
   if (content === '') return false;
   const parsed = cacheShape.safeParse(JSON.parse(content));
   return parsed.success && Object.keys(parsed.data.RefreshToken).length > 0;
+}
+
+const accountShape = z.object({ Account: z.record(z.string(), z.object({ realm: z.string().min(1) })) });
+
+function findTenant(content: string): string | undefined {
+  if (content === '') return undefined;
+  const parsed = accountShape.safeParse(JSON.parse(content));
+  return parsed.success ? Object.values(parsed.data.Account)[0]?.realm : undefined;
 }

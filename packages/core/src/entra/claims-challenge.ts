@@ -1,0 +1,31 @@
+/**
+ * Claims challenges: what an API, or Entra itself, wants a token to show beside what it shows now, so that Conditional
+ * Access or continuous access evaluation is content (Entra: claims challenges; OpenID Connect Core §5.5).
+ */
+
+/** A challenge travels on in the address of a sign-in, and such addresses have an end. */
+const maxLength = 6000;
+
+/** Whether it is the JSON object that the `claims` parameter of a sign-in takes. */
+export function isClaimsChallenge(text: string): boolean {
+  if (text.length > maxLength) return false;
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * `WWW-Authenticate: Bearer …, error="insufficient_claims", claims="<base64>"`.
+ *
+ * @returns the claims as JSON text; undefined when there is no such challenge, or none that can be read.
+ */
+export function parseClaimsChallenge(header: string | undefined): string | undefined {
+  if (header === undefined || !/\berror="insufficient_claims"/.test(header)) return undefined;
+  const encoded = /\bclaims="([A-Za-z0-9+/_=-]{1,8192})"/.exec(header)?.[1];
+  if (encoded === undefined) return undefined;
+  const text = Buffer.from(encoded, 'base64').toString('utf8');
+  return isClaimsChallenge(text) ? text : undefined;
+}
