@@ -34,7 +34,7 @@ export interface Authority {
 /** Everything that lasts is in `services`, so an authority can be made anew when its resources have changed. */
 export function createAuthority(options: AuthorityOptions): Authority {
   const { config, resources, policies, services, checkClientLimit } = options;
-  const { world, keyRing, store, audit, verifier, signIns, sessions, entra, fetchFromStranger } = services;
+  const { world, keyRing, store, audit, verifier, signIns, sessions, stepUps, entra, fetchFromStranger } = services;
   const { clock, random, log } = world;
   const authorizationServer = createAuthorizationServer({
     config,
@@ -58,6 +58,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
       config,
       entra,
       sessions,
+      stepUps,
       policies,
       checkClientLimit,
       store,

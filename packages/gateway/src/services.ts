@@ -18,6 +18,7 @@ import { createOpenStreams, type OpenStreams } from './proxy/open-streams.ts';
 import { startRevocationFeed } from './session/revocation-feed.ts';
 import { rightsOf } from './session/revocations.ts';
 import { createSessions, type Sessions } from './session/sessions.ts';
+import { createStepUps, type StepUps } from './session/step-ups.ts';
 import { startFollowingLeavers } from './sign-in/follow-leavers.ts';
 import { startLeaverCheck } from './sign-in/leaver-check.ts';
 import { callbackPath } from './sign-in/sign-in-flow.ts';
@@ -35,6 +36,7 @@ export interface Services {
   readonly store: Store;
   readonly audit: Audit;
   readonly sessions: Sessions;
+  readonly stepUps: StepUps;
   readonly entra: Entra;
   readonly signIns: RecheckableSignIns;
   readonly verifier: TokenVerifier;
@@ -130,7 +132,9 @@ export async function openServices(
       world,
     });
     closers.push(() => entra.close());
-    const signIns = createSignIns({ sessions, entra, clock, random, audit });
+    sessions.onMark(({ sessionId }) => entra.forgetHere(sessionId));
+    const stepUps = createStepUps({ store, random });
+    const signIns = createSignIns({ sessions, stepUps, entra, clock, random, audit });
     const leaverCheck = startLeaverCheck({
       recheck: signIns.recheck,
       streaming: streams.sessionIds,
@@ -150,6 +154,7 @@ export async function openServices(
       store,
       audit,
       sessions,
+      stepUps,
       entra,
       signIns,
       verifier: createTokenVerifier({

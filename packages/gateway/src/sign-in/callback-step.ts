@@ -12,7 +12,9 @@ import { BROWSER_LIFETIME_SECONDS } from '../session/browsers.ts';
 import { signInCookieName } from '../session/sign-in-transactions.ts';
 import { browserCookie } from './consent-step.ts';
 import { answerExpired, answerNoAccess, answerOtherBrowser, answerRefusal } from './refusals.ts';
+import { stepUpKey } from './entra-request.ts';
 import type { PendingSignIn, SignInFlow } from './sign-in-flow.ts';
+import { startEntra } from './start-entra.ts';
 
 /** GET /auth/callback: the browser comes back from Entra. */
 export async function finishSignIn(flow: SignInFlow, exchange: Exchange): Promise<void> {
@@ -30,6 +32,7 @@ export async function finishSignIn(flow: SignInFlow, exchange: Exchange): Promis
   const sessionId = randomId(flow.random);
   const signedIn = await redeem(flow, query, pending.value, sessionId);
   if (!signedIn.ok) {
+    await giveUpStepUp(flow, pending.value, signedIn.error);
     return answerRefusal(flow, exchange, interactionId, signedIn.error);
   }
   const request = await flow.interactions.find(interactionId);
@@ -59,6 +62,11 @@ async function admit(flow: SignInFlow, exchange: Exchange, arrival: Arrival): Pr
     audit(flow, exchange, { outcome: 'denied', reason: 'other_person', ...facts });
     return sendRedirect(exchange, `${flow.config.publicUrl}/consent/${request.id}`);
   }
+  if (await isStepUpDue(flow, arrival)) {
+    // What Entra was asked for now is not what a call of this person's needs: once more, without a question to them.
+    await flow.entra.forget(sessionId);
+    return startEntra(flow, exchange, request, { ...pending.approval, person: personId(person) });
+  }
   const principal = principalOf(request, person, sessionId);
   const denial = findDenial(flow, request, principal);
   if (denial !== undefined) {
@@ -84,6 +92,24 @@ function findDenial(flow: SignInFlow, request: SignInRequest, principal: Princip
   if (policy === undefined) throw new Error('a resource without a policy');
   const entry = policy.decide(principal, { method: 'ping', kind: 'request' });
   return entry.allow || entry.reason === 'insufficient_scope' ? undefined : entry;
+}
+
+/** A sign-in that asked for all that was demanded settles it, whatever Entra made of it. */
+async function isStepUpDue(flow: SignInFlow, { request, pending, person }: Arrival): Promise<boolean> {
+  const key = stepUpKey(request, personId(person));
+  const due = await flow.stepUps.find(key);
+  if (due === undefined) return false;
+  if (pending.stepUp?.person !== key.person || pending.stepUp.id !== due.id) return true;
+  await flow.stepUps.settle(key, due.id);
+  return false;
+}
+
+/** Somebody who cannot bring what a call needs must still be able to sign in for everything else. */
+async function giveUpStepUp(flow: SignInFlow, pending: PendingSignIn, refusal: EntraRefusal): Promise<void> {
+  if (pending.stepUp === undefined || refusal.kind === 'unavailable') return;
+  const request = await flow.interactions.find(pending.interactionId);
+  if (request === undefined) return;
+  await flow.stepUps.settle(stepUpKey(request, pending.stepUp.person), pending.stepUp.id);
 }
 
 async function takePending(flow: SignInFlow, exchange: Exchange, state: string) {

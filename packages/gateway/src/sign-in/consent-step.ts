@@ -37,7 +37,8 @@ export async function showConsent(flow: SignInFlow, exchange: Exchange): Promise
     return finishWithError(flow, exchange, request, 'access_denied', 'the person denied this client before');
   }
   if (remembered !== undefined) {
-    return startEntra(flow, exchange, request, { remember: false, rememberedFor: remembered.person });
+    const { person } = remembered;
+    return startEntra(flow, exchange, request, { remember: false, rememberedFor: person, person });
   }
   const { publicUrl } = flow.config;
   const browserId = findFormCookie(flow, exchange) ?? randomId(flow.random);
@@ -83,7 +84,10 @@ export async function decideConsent(flow: SignInFlow, exchange: Exchange): Promi
     outcome: 'success',
     request,
   });
-  if (decision === 'allow') return startEntra(flow, exchange, request, { remember });
+  if (decision === 'allow') {
+    const person = await findPerson(flow, exchange);
+    return startEntra(flow, exchange, request, { remember, person });
+  }
   await rememberDenial(flow, exchange, request);
   const continueUrl = await flow.interactions.refuse(request.id, {
     error: 'access_denied',

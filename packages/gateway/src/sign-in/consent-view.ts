@@ -1,6 +1,7 @@
 import type { ConsentView } from '../consent/page.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { SignInRequest } from '../oauth/interactions.ts';
+import { entraScopesOf } from './entra-request.ts';
 import type { SignInFlow } from './sign-in-flow.ts';
 
 const secondsPerDay = 24 * 3600;
@@ -23,7 +24,15 @@ export function consentView(
     backendTitle: backend.title,
     resource: backend.resource,
     scopes: backend.scopes.filter((scope) => asked.has(scope.name)),
-    entraScopes: ['openid', 'profile', 'offline_access', ...flow.config.entra.scopes],
+    entraScopes: [
+      ...new Set([
+        'openid',
+        'profile',
+        'offline_access',
+        ...flow.config.entra.scopes,
+        ...entraScopesOf(request),
+      ]),
+    ],
     csrfToken,
     formAction: exchange.url.pathname,
     rememberDays: Math.round(flow.config.lifetimes.consentSeconds / secondsPerDay),

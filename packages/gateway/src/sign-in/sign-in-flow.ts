@@ -20,6 +20,7 @@ import type { Interactions } from '../oauth/interactions.ts';
 import type { Browsers } from '../session/browsers.ts';
 import type { Consents } from '../session/consents.ts';
 import type { Sessions } from '../session/sessions.ts';
+import type { StepUps } from '../session/step-ups.ts';
 import type { SignInTransactions } from '../session/sign-in-transactions.ts';
 import type { Store } from '../store/collection.ts';
 
@@ -30,6 +31,7 @@ export interface SignInFlow {
   readonly sessions: Sessions;
   readonly consents: Consents;
   readonly browsers: Browsers;
+  readonly stepUps: StepUps;
   readonly transactions: SignInTransactions<PendingSignIn>;
   readonly policies: ReadonlyMap<string, Policy>;
   readonly checkClientLimit: CheckClientLimit;
@@ -47,6 +49,8 @@ export interface PendingSignIn {
   readonly interactionId: string;
   readonly secrets: SignInSecrets;
   readonly approval: PendingApproval;
+  /** What had been demanded of this person before, and is asked of Entra now: see `session/step-ups.ts`. */
+  readonly stepUp?: { readonly person: string; readonly id: string };
 }
 
 export interface PendingApproval {

@@ -9,16 +9,24 @@ import type { RenewalRefusal, SignIns } from '../oauth/provider.ts';
 import { rightsOf } from '../session/revocations.ts';
 import type { Session } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
+import type { StepUp, StepUps } from '../session/step-ups.ts';
 
 /** The sessions and the Entra leg, as the authorization server asks for them. */
 /** The sign-ins, with what only the leaver check asks for. */
 export interface RecheckableSignIns extends SignIns {
   /** `renew`, unless Entra has been asked less than `maxAgeSeconds` ago, here or elsewhere. */
   recheck(sessionId: string, maxAgeSeconds: number): Promise<RenewalRefusal | undefined>;
+  /**
+   * Entra wants more of the person than their last sign-in brought. The session ends, so that no refresh token of it is
+   * honoured and the client sends the person to sign in; that sign-in asks Entra for what is wanted.
+   * @param reason for the audit: `AADSTS65001`, `claims_challenge`.
+   */
+  stepUp(sessionId: string, wanted: StepUp, reason: string): Promise<void>;
 }
 
 export interface SignInsOptions {
   readonly sessions: Sessions;
+  readonly stepUps: StepUps;
   readonly entra: Entra;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -26,7 +34,7 @@ export interface SignInsOptions {
 }
 
 export function createSignIns(options: SignInsOptions): RecheckableSignIns {
-  const { sessions, entra, clock, random, audit } = options;
+  const { sessions, stepUps, entra, clock, random, audit } = options;
 
   async function end(sessionId: string): Promise<void> {
     await sessions.revoke(sessionId);
@@ -43,6 +51,13 @@ export function createSignIns(options: SignInsOptions): RecheckableSignIns {
       const session = await sessions.find(sessionId);
       return session === undefined ? 'ended' : renewSession(session);
     },
+    async stepUp(sessionId, wanted, reason) {
+      const session = await sessions.find(sessionId);
+      if (session === undefined) return;
+      await stepUps.demand({ person: personId(session), clientId: session.clientId }, wanted);
+      await end(sessionId);
+      noteEnd(session, reason);
+    },
     async recheck(sessionId, maxAgeSeconds) {
       const session = await sessions.find(sessionId);
       if (session === undefined) return 'ended';
@@ -58,7 +73,7 @@ export function createSignIns(options: SignInsOptions): RecheckableSignIns {
       // `operator` and `invalid` are faults of a registration or of the network, not a word about the person.
       if (renewed.error.kind !== 'interaction' && renewed.error.kind !== 'declined') return 'unavailable';
       await end(session.id);
-      noteEnd(session, renewed.error);
+      noteEnd(session, reasonOf(renewed.error), renewed.error);
       return 'ended';
     }
     if (personId(renewed.value) !== personId(session)) {
@@ -74,19 +89,24 @@ export function createSignIns(options: SignInsOptions): RecheckableSignIns {
     return undefined;
   }
 
-  function noteEnd(session: Session, refusal: EntraRefusal): void {
+  function noteEnd(session: Session, reason: string, refusal?: EntraRefusal): void {
     audit.record({
       event: 'session.revoke',
       outcome: 'success',
-      reason: refusal.code === undefined ? `entra_${refusal.kind}` : `AADSTS${refusal.code}`,
+      reason,
       correlationId: randomId(random, 16),
       tenantId: session.tenantId,
       objectId: session.objectId,
       clientId: session.clientId,
       sessionId: session.id,
-      ...(refusal.correlationId === undefined ? {} : { entraCorrelationId: refusal.correlationId }),
+      ...(refusal?.correlationId === undefined ? {} : { entraCorrelationId: refusal.correlationId }),
     });
   }
+}
+
+/** For the audit. */
+export function reasonOf({ code, kind }: EntraRefusal): string {
+  return code === undefined ? `entra_${kind}` : `AADSTS${code}`;
 }
 
 /** The session with what Entra says of the person now. */
