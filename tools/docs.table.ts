@@ -6,6 +6,8 @@ export const commands: Readonly<Record<string, string>> = {
   'npm run valetkey -- check --config examples/config/valetkey.yaml --print':
     'test/e2e/documented-commands.test.ts',
   'npm run valetkey -- serve --config examples/config/valetkey.yaml': 'test/e2e/documented-commands.test.ts',
+  'npm run valetkey -- serve --config examples/config/valetkey.yaml --workers auto':
+    'test/e2e/documented-commands.test.ts',
   'npm run valetkey -- sessions list --config examples/config/valetkey.yaml':
     'test/e2e/sessions-commands.test.ts',
   'npm run valetkey -- sessions revoke --person rita@contoso.com --config examples/config/valetkey.yaml':

@@ -27,25 +27,28 @@ test('A60: it is printed complete, with the defaults that it leaves out', async 
   expect(stdout).toContain('consentSeconds: 2592000');
 });
 
-test('A60 A29: it is served without a secret, and names its public address only', async () => {
-  const port = await findFreePort();
-  const config = join(folder, 'valetkey.yaml');
-  await copyFile(join(repositoryRoot, example), config);
-  // The one change: a port of the test's, since 8080 may be taken here.
-  await writeFile(config, (await readFile(config, 'utf8')).replace('port: 8080', `port: ${port}`));
-  const command = startCommand('npm', npm('serve', '--config', config));
-  const metadata = `http://127.0.0.1:${port}/.well-known/oauth-protected-resource/snippets/mcp`;
-  const read = () =>
-    fetch(metadata).then(
-      (answer) => answer.json(),
-      () => undefined,
-    );
-  await expect.poll(read, { timeout: 20_000 }).toMatchObject({
-    resource: 'https://mcp.contoso.com/snippets/mcp',
-    authorization_servers: ['https://mcp.contoso.com'],
-  });
-  await command.stop();
-});
+test.each(['serve', 'serve --workers auto'])(
+  'A60 A29: %s: it works without a secret, and names its public address only',
+  async (words) => {
+    const port = await findFreePort();
+    const config = join(folder, 'valetkey.yaml');
+    await copyFile(join(repositoryRoot, example), config);
+    // The one change: a port of the test's, since 8080 may be taken here.
+    await writeFile(config, (await readFile(config, 'utf8')).replace('port: 8080', `port: ${port}`));
+    const command = startCommand('npm', npm(...words.split(' '), '--config', config));
+    const metadata = `http://127.0.0.1:${port}/.well-known/oauth-protected-resource/snippets/mcp`;
+    const read = () =>
+      fetch(metadata).then(
+        (answer) => answer.json(),
+        () => undefined,
+      );
+    await expect.poll(read, { timeout: 20_000 }).toMatchObject({
+      resource: 'https://mcp.contoso.com/snippets/mcp',
+      authorization_servers: ['https://mcp.contoso.com'],
+    });
+    await command.stop();
+  },
+);
 
 test('A60 A51: a server of the developer stands behind the gateway too', async () => {
   const upstream = 'http://127.0.0.1:3000/mcp';

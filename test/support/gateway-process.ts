@@ -21,11 +21,13 @@ export interface KillableGateway {
   readonly mcpUrl: string;
   readonly emulator: Emulator;
   readonly directory: string;
-  start(): Promise<void>;
+  /** @param args beside the configuration file. */
+  start(...args: string[]): Promise<void>;
   /** SIGKILL: nothing is written, said or closed any more. */
   kill(): Promise<void>;
   /** SIGTERM: an end in peace, after which starting is quicker, since Node keeps what it compiled. */
   stop(): Promise<void>;
+  readonly pid: () => number | undefined;
   signal(name: NodeJS.Signals): void;
   /** Everything the processes have said so far. */
   readonly said: () => string;
@@ -87,10 +89,11 @@ export async function prepareGateway(upstream: string): Promise<KillableGateway>
     emulator,
     directory,
     kill,
+    pid: () => child?.pid,
     stop: () => end('SIGTERM'),
     signal: (name) => void child?.kill(name),
     said: () => said,
-    async start() {
+    async start(...args) {
       const started = spawn(
         process.execPath,
         [
@@ -99,6 +102,7 @@ export async function prepareGateway(upstream: string): Promise<KillableGateway>
           'serve',
           '--config',
           config,
+          ...args,
         ],
         {
           cwd: directory,

@@ -22,8 +22,9 @@ const usage = `valetkey: Entra ID sign-in for any MCP server
       --state DIR  where keys and data live, .valetkey by default
       --store URL  where the gateway keeps its state, sqlite:DIR/valetkey.db by default
       --json       print one line of JSON once everything is ready, and nothing else
-  valetkey serve --config FILE
-      The gateway.
+  valetkey serve --config FILE [--workers N]
+      The gateway. A change of the file and SIGHUP reload it.
+      --workers N  processes that share the port, 1 by default; auto: one per core
   valetkey stdio --config FILE -- COMMAND …
       A stdio MCP server on this machine, with sign-in, policy and audit before it; a client starts this instead of it.
   valetkey check --config FILE [--print]

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import { redact } from '@valetkey/core/base/redact';
 import type { World } from '@valetkey/gateway/world';
@@ -13,7 +14,12 @@ export function createWorld(level: 'info' | 'warn', logFile?: string): World {
     clock: { nowMs: () => Date.now() },
     random: (size) => randomBytes(size),
     log: pino(
-      { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: describeFault } },
+      {
+        level,
+        base: cluster.isWorker ? { worker: cluster.worker?.id } : null,
+        timestamp: pino.stdTimeFunctions.isoTime,
+        serializers: { err: describeFault },
+      },
       destination({ dest: logFile ?? 2, sync: false, ...(logFile === undefined ? {} : { mode: 0o600 }) }),
     ),
   };

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import type { RequestListener } from 'node:http';
 import { createGateway, type Gateway, StartFault } from '@valetkey/gateway';
 import type { Config } from '@valetkey/gateway/config/config';
@@ -9,16 +10,35 @@ import { readConfig } from '../read-config.ts';
 import { untilStopped } from '../until-stopped.ts';
 import { watchConfigFile } from '../watch-config-file.ts';
 import { UsageFault } from '../usage-fault.ts';
+import { checkShareable, parseWorkers, runWorkers } from '../workers.ts';
 import { createWorld } from '../world.ts';
 
 /** `valetkey serve`: runs until it is asked to stop; SIGHUP and a change of the file reload the configuration. */
 export async function serve(args: string[]): Promise<number> {
-  const { config: file } = parseOptions(args, { config: { type: 'string' } });
+  const { config: file, workers = '1' } = parseOptions(args, {
+    config: { type: 'string' },
+    workers: { type: 'string' },
+  });
   if (file === undefined) throw new UsageFault('serve needs --config FILE');
+  const count = parseWorkers(workers);
   const config = readConfig(file);
   if (config === undefined) return 1;
-  const world = createWorld('info');
   const stopped = untilStopped(['SIGTERM', 'SIGINT']);
+  const world = createWorld('info');
+  if (count === 1 || cluster.isWorker) return serveHere(file, config, world, stopped);
+  const fault = checkShareable(config);
+  if (fault === undefined) return runWorkers({ count, args: process.argv.slice(2), stopped, log: world.log });
+  process.stderr.write(`valetkey: ${fault}\n`);
+  return 1;
+}
+
+/** In this process: as the whole gateway, or as one of its workers. */
+async function serveHere(
+  file: string,
+  config: Config,
+  world: World,
+  stopped: Promise<void>,
+): Promise<number> {
   let running: RunningGateway;
   try {
     running = await runGateway(config, world);
@@ -28,11 +48,14 @@ export async function serve(args: string[]): Promise<number> {
     process.stderr.write(`valetkey: ${reason}\n`);
     return 1;
   }
-  world.log.info({ publicUrl: config.publicUrl, port: running.port }, 'gateway ready');
+  const ready = cluster.isWorker ? 'worker ready' : 'gateway ready';
+  world.log.info({ publicUrl: config.publicUrl, port: running.port }, ready);
   const watch = watchConfigFile(file, (next) => running.reload(next), world.log);
   await stopped;
   watch.stop();
   await running.close();
+  // The line to the primary would keep the process.
+  cluster.worker?.disconnect();
   return 0;
 }
 
