@@ -3,11 +3,9 @@
  * specification that it knows. It prints the address a person must open; a person over plain HTTP signs in.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { toolPath } from '../support/conformance-tool.ts';
 import { findFreePort } from '../support/free-port.ts';
 import { createHttpBrowser, signInOverHttp } from '../support/http-person.ts';
 import { registerClient } from '../support/oauth-client.ts';
@@ -69,10 +67,4 @@ async function signInAsAsked(address: string, toolOrigin: string): Promise<void>
     emulator: product.emulator.httpOrigin,
   });
   if (left.location?.startsWith(toolOrigin)) await browser.request(left.location);
-}
-
-function toolPath(): string {
-  const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/package.json');
-  const { bin } = JSON.parse(readFileSync(manifest, 'utf8')) as { bin: Record<string, string> };
-  return join(dirname(manifest), bin['conformance'] ?? '');
 }
