@@ -55,13 +55,13 @@ export function openBackend(backend: BackendConfig, config: Config, services: Se
 }
 
 function openProxy(backend: BackendConfig, config: Config, services: Services): BackendProxy {
-  const { world, keyRing, store } = services;
+  const { world, keyRing, store, keepAlive } = services;
   const identity = createIdentitySigner({
     issuer: config.publicUrl,
     signingJwk: () => keyRing.signingJwk,
     clock: world.clock,
   });
-  return createBackendProxy({ backend, identity, store, clock: world.clock, log: world.log });
+  return createBackendProxy({ backend, identity, store, clock: world.clock, log: world.log, keepAlive });
 }
 
 /** A request is under way until its last byte is out: the handler's promise lasts as long. */

@@ -10,10 +10,12 @@ import type { ServerConfig } from './config/config.ts';
 import { createTokenVerifier, type TokenVerifier, type VerifiedToken } from './enforce/verify-token.ts';
 import { createEntra } from './entra/create-entra.ts';
 import type { Entra } from './entra/entra.ts';
+import { openOutbound } from './entra/outbound.ts';
 import { startResealing } from './keys/background-resealing.ts';
 import { type LiveKeyRing, watchKeyRing } from './keys/live-key-ring.ts';
 import { openKeySource } from './keys/open-keys.ts';
 import { createGuardedFetch, type FetchFromStranger } from './oauth/guarded-fetch.ts';
+import { createKeepAlive, type KeepAlive } from './proxy/keep-alive.ts';
 import { createOpenStreams, type OpenStreams } from './proxy/open-streams.ts';
 import { startRevocationFeed } from './session/revocation-feed.ts';
 import { rightsOf } from './session/revocations.ts';
@@ -21,6 +23,7 @@ import { createSessions, type Sessions } from './session/sessions.ts';
 import { createStepUps, type StepUps } from './session/step-ups.ts';
 import { startFollowingLeavers } from './sign-in/follow-leavers.ts';
 import { startLeaverCheck } from './sign-in/leaver-check.ts';
+import { createGroups, type Groups } from './sign-in/groups.ts';
 import { callbackPath } from './sign-in/sign-in-flow.ts';
 import { createSignIns, type RecheckableSignIns } from './sign-in/sign-ins.ts';
 import type { Store } from './store/collection.ts';
@@ -38,9 +41,12 @@ export interface Services {
   readonly sessions: Sessions;
   readonly stepUps: StepUps;
   readonly entra: Entra;
+  readonly groups: Groups;
   readonly signIns: RecheckableSignIns;
   readonly verifier: TokenVerifier;
   readonly streams: OpenStreams;
+  readonly keepAlive: KeepAlive;
+  readonly timer: RepeatingTimer;
   readonly fetchFromStranger: FetchFromStranger;
   /** Whether revocations may be unknown here, since the store has been away for too long. */
   readonly isBlind: () => boolean;
@@ -122,6 +128,8 @@ export async function openServices(
     });
     closers.push(() => feed.close());
     const streams = createOpenStreams(clock);
+    const keepAlive = createKeepAlive(config.streams.keepAliveSeconds, timer);
+    closers.push(() => keepAlive.close());
     sessions.onMark(({ sessionId, rights }) => void streams.cutSession(sessionId, rights));
     if (config.streams.cutAtExpiry) closers.push(timer(() => void streams.cutExpired(), 1000));
 
@@ -134,7 +142,10 @@ export async function openServices(
     closers.push(() => entra.close());
     sessions.onMark(({ sessionId }) => entra.forgetHere(sessionId));
     const stepUps = createStepUps({ store, random });
-    const signIns = createSignIns({ sessions, stepUps, entra, clock, random, audit });
+    const outbound = openOutbound(config.entra.caFile === undefined ? {} : { caFile: config.entra.caFile });
+    closers.push(() => outbound.close());
+    const groups = createGroups({ entra, config: config.entra, outbound, world });
+    const signIns = createSignIns({ sessions, stepUps, entra, groups, clock, random, audit });
     const leaverCheck = startLeaverCheck({
       recheck: signIns.recheck,
       streaming: streams.sessionIds,
@@ -156,6 +167,7 @@ export async function openServices(
       sessions,
       stepUps,
       entra,
+      groups,
       signIns,
       verifier: createTokenVerifier({
         issuer: config.publicUrl,
@@ -165,6 +177,8 @@ export async function openServices(
         isOutdated: sessions.isOutdated,
       }),
       streams,
+      keepAlive,
+      timer,
       fetchFromStranger: options.fetchFromStranger ?? (await defaultFetch(config)),
       isBlind: feed.isBlind,
       /** What the token says is asked after the check, since the check may be what found out. */

@@ -29,6 +29,8 @@ export interface ServerConfig {
   readonly streams: {
     /** Cut an event stream when the access token it was opened with expires. */
     readonly cutAtExpiry: boolean;
+    /** A comment is sent on an event stream that has been silent for this long; 0: never. */
+    readonly keepAliveSeconds: number;
   };
   readonly leaver: LeaverConfig;
   readonly limits: Limits;

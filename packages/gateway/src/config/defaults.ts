@@ -25,6 +25,8 @@ export const defaults = {
   storeOutageSeconds: 5 * minute,
   /** How long a leaver may still be inside. */
   checkSeconds: 5 * minute,
+  /** Load balancers close a connection after 60 s of silence, some after 30 (MCP Transports). */
+  keepAliveSeconds: 15,
   /** A client redeems at once; RFC 6749 §4.1.2 allows ten minutes. */
   authorizationCodeSeconds: minute,
   /** Time for a password, a second factor and a consent page. */
@@ -54,6 +56,7 @@ export const bounds = {
   registrationSeconds: { min: 0, max: 3650 * day },
   storeOutageSeconds: { min: 0, max: day },
   checkSeconds: { min: 0, max: day },
+  keepAliveSeconds: { min: 0, max: hour },
   authorizationCodeSeconds: { min: 10, max: 10 * minute },
   signInSeconds: { min: minute, max: 10 * minute },
   consentSeconds: { min: minute, max: 365 * day },

@@ -45,6 +45,9 @@ export const streamsSchema = z.strictObject({
     .describe(
       'Cut an open event stream when the access token it was opened with expires. Streams of a session that has ended are cut in any case.',
     ),
+  keepAliveSeconds: whole('keepAliveSeconds').describe(
+    'A comment is sent on an event stream that has been silent for this long, so that nothing on the way closes it; 0: never.',
+  ),
 });
 
 export const leaverSchema = z.strictObject({

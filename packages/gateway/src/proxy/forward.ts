@@ -15,6 +15,7 @@ import { StoreUnavailable } from '../store/driver.ts';
 import type { BackendFault, BackendProxy, Forwarded, ForwardRequest, StreamEnd } from './backend-proxy.ts';
 import { requestHeadersForBackend, responseHeadersForClient } from './header-tables.ts';
 import type { IdentitySigner } from './identity.ts';
+import { type KeepAlive, keepPipeAlive, noKeepAlive } from './keep-alive.ts';
 import {
   createEventStreamRewriter,
   MessageTooLarge,
@@ -30,6 +31,8 @@ export interface BackendProxyOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
+  /** For event streams that are silent; default: nothing is done. */
+  readonly keepAlive?: KeepAlive;
   /** Largest message that is filtered, in bytes; default 4 MiB. Everything else has no bound. */
   readonly maxListBytes?: number;
 }
@@ -37,7 +40,8 @@ export interface BackendProxyOptions {
 type Answer = Dispatcher.ResponseData;
 
 export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
-  const { backend, identity, store, clock, log, maxListBytes = 4 * 1024 * 1024 } = options;
+  const { backend, identity, store, clock, log, keepAlive = noKeepAlive } = options;
+  const { maxListBytes = 4 * 1024 * 1024 } = options;
   const upstream = new URL(backend.upstream);
   const sessions = createSessionBinding({ store, clock, backend: backend.name });
   const ownCredential: Record<string, string> =
@@ -149,15 +153,23 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     watch: ClientWatch,
   ): Promise<StreamEnd> {
     const { res } = exchange;
+    const isEventStream = mediaType(answer.headers['content-type']) === 'text/event-stream';
+    const rewriter =
+      request.rewriteMessage === undefined
+        ? undefined
+        : createEventStreamRewriter(request.rewriteMessage, maxListBytes);
+    const stop = isEventStream ? keepPipeAlive(keepAlive, rewriter ?? answer.body, res) : undefined;
     try {
-      if (request.rewriteMessage === undefined) await pipeline(answer.body, res);
-      else await pipeline(answer.body, createEventStreamRewriter(request.rewriteMessage, maxListBytes), res);
+      if (rewriter === undefined) await pipeline(answer.body, res);
+      else await pipeline(answer.body, rewriter, res);
       return 'complete';
     } catch (error) {
       if (watch.cause() === 'client_gone') return 'client_gone';
       // `pipeline` has destroyed the client's stream: half an answer must not look like a whole one.
       log.warn(about(exchange, error), 'backend stream broke');
       return 'backend_lost';
+    } finally {
+      stop?.();
     }
   }
 
