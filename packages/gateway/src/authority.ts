@@ -34,8 +34,21 @@ export interface Authority {
 /** Everything that lasts is in `services`, so an authority can be made anew when its resources have changed. */
 export function createAuthority(options: AuthorityOptions): Authority {
   const { config, resources, policies, services, checkClientLimit } = options;
-  const { world, keyRing, store, audit, verifier, signIns, sessions, stepUps, entra, fetchFromStranger } = services;
+  const {
+    world,
+    keyRing,
+    store,
+    audit,
+    verifier,
+    signIns,
+    sessions,
+    stepUps,
+    entra,
+    groups,
+    fetchFromStranger,
+  } = services;
   const { clock, random, log } = world;
+  groups.follow(resources);
   const authorizationServer = createAuthorizationServer({
     config,
     keyRing,
@@ -57,6 +70,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     flow: {
       config,
       entra,
+      groups,
       sessions,
       stepUps,
       policies,

@@ -93,14 +93,7 @@ export function createEntra(options: EntraOptions): ClosableEntra {
       keysOf,
       clock,
     });
-    if (!validated.ok) return err({ kind: 'invalid', description: validated.error });
-    if (validated.value.hasGroupOverage) {
-      world.log.warn(
-        { tenantId: validated.value.person.tenantId },
-        'groups left out of the id token: more than 200',
-      );
-    }
-    return ok(validated.value.person);
+    return validated.ok ? validated : err({ kind: 'invalid', description: validated.error });
   }
 
   const start = (authority: AuthorityMetadata, cache: SessionCache, answersChallenges = false): Operation =>

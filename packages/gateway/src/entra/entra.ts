@@ -12,7 +12,10 @@ export interface EntraPerson {
   readonly displayName?: string;
   readonly username?: string;
   readonly roles: readonly string[];
+  /** As the id token lists them; empty, and meaningless, with `hasGroupOverage`. */
   readonly groups: readonly string[];
+  /** The groups did not fit into the id token: see `sign-in/groups.ts`. */
+  readonly hasGroupOverage?: boolean;
 }
 
 /** What must survive between the redirect to Entra and the callback. Sealed in the store; single use. */
@@ -34,6 +37,8 @@ export interface EntraRefusal {
   /** AADSTS number, when Entra gave one. */
   readonly code?: number;
   readonly description: string;
+  /** For the audit, where there is no AADSTS number and `kind` says too little. */
+  readonly reason?: string;
   readonly correlationId?: string;
   readonly retryAfterSeconds?: number;
   /** With `interaction`: what the next sign-in has to carry (a claims challenge, as JSON), so that Entra says yes then. */

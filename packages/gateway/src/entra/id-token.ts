@@ -30,12 +30,6 @@ const clockToleranceSeconds = 120;
 /** The token was redeemed just now: one that is older was not made for this answer. */
 const maxAge = '15 minutes';
 
-export interface ValidatedPerson {
-  readonly person: EntraPerson;
-  /** The groups did not fit into the token; `person.groups` is then empty. */
-  readonly hasGroupOverage: boolean;
-}
-
 /**
  * @returns the person, or what is wrong, in words that hold no part of the token.
  * @throws OutboundFailed when the tenant's keys cannot be fetched.
@@ -43,7 +37,7 @@ export interface ValidatedPerson {
 export async function validateIdToken(
   idToken: string,
   expected: IdTokenExpectation,
-): Promise<Result<ValidatedPerson, string>> {
+): Promise<Result<EntraPerson, string>> {
   const unverified = readIssuer(idToken);
   if (unverified === undefined) return err('the id token cannot be read');
   const { iss, tid } = unverified;
@@ -64,7 +58,7 @@ export async function validateIdToken(
     if (expected.nonce !== undefined && !isEqualText(claims.value.nonce ?? '', expected.nonce)) {
       return err('the id token was made for another sign-in (nonce)');
     }
-    return ok({ person: toPerson(claims.value), hasGroupOverage: claims.value.hasGroupOverage });
+    return ok(toPerson(claims.value));
   } catch (error) {
     if (error instanceof errors.JOSEError) return err(`the id token is not valid (${describe(error)})`);
     throw error;
@@ -98,6 +92,7 @@ function toPerson(claims: EntraClaims): EntraPerson {
     ...(claims.username === undefined ? {} : { username: claims.username }),
     roles: claims.roles,
     groups: claims.groups,
+    ...(claims.hasGroupOverage ? { hasGroupOverage: true } : {}),
   };
 }
 

@@ -13,6 +13,8 @@ export interface Session {
   readonly roles: readonly string[];
   readonly groups: readonly string[];
   readonly clientId: string;
+  /** The protected resource it was made for; not in sessions of version 0.1. */
+  readonly resource?: string;
   readonly createdAtSeconds: number;
   /** When Entra last confirmed this person and these roles. */
   readonly verifiedAtSeconds: number;

@@ -1,6 +1,6 @@
 import { nowSeconds } from '@valetkey/core/base/clock';
-import { randomId } from '@valetkey/core/base/random';
 import { err, type Result } from '@valetkey/core/base/result';
+import { createSessionId, createSignInId } from '@valetkey/core/base/sign-in-id';
 import type { Denial } from '@valetkey/core/policy/decide';
 import { type Principal, personId } from '@valetkey/core/policy/principal';
 import type { EntraPerson, EntraRefusal } from '../entra/entra.ts';
@@ -10,6 +10,7 @@ import { sendRedirect } from '../http/respond.ts';
 import type { SignInRequest } from '../oauth/interactions.ts';
 import { BROWSER_LIFETIME_SECONDS } from '../session/browsers.ts';
 import { signInCookieName } from '../session/sign-in-transactions.ts';
+import { auditedSignIn } from './audited-sign-in.ts';
 import { browserCookie } from './consent-step.ts';
 import { answerExpired, answerNoAccess, answerOtherBrowser, answerRefusal } from './refusals.ts';
 import { stepUpKey } from './entra-request.ts';
@@ -29,15 +30,18 @@ export async function finishSignIn(flow: SignInFlow, exchange: Exchange): Promis
     return pending.error === 'unknown' ? answerExpired(exchange) : answerOtherBrowser(exchange);
   }
   const { interactionId } = pending.value;
-  const sessionId = randomId(flow.random);
+  const signInId = createSignInId(interactionId);
+  const sessionId = createSessionId(signInId, flow.random);
   const signedIn = await redeem(flow, query, pending.value, sessionId);
   if (!signedIn.ok) {
     await giveUpStepUp(flow, pending.value, signedIn.error);
-    return answerRefusal(flow, exchange, interactionId, signedIn.error);
+    const request = await flow.interactions.find(interactionId);
+    return answerRefusal(flow, exchange, { event: 'callback', interactionId, request }, signedIn.error);
   }
   const request = await flow.interactions.find(interactionId);
   if (request === undefined) {
     await flow.entra.forget(sessionId);
+    audit(flow, exchange, { outcome: 'denied', reason: 'expired', signInId });
     return answerExpired(exchange);
   }
   return admit(flow, exchange, { request, pending: pending.value, person: signedIn.value, sessionId });
@@ -53,7 +57,7 @@ interface Arrival {
 /** The person is known now: is it the one who consented, may they enter, and if so, the grant. */
 async function admit(flow: SignInFlow, exchange: Exchange, arrival: Arrival): Promise<void> {
   const { request, pending, person, sessionId } = arrival;
-  const facts = { ...personFacts(person), clientId: request.client.id, backend: request.backend.name };
+  const facts = { ...personFacts(person), ...auditedSignIn(request) };
   await rememberBrowser(flow, exchange, personId(person));
   const { rememberedFor } = pending.approval;
   if (rememberedFor !== undefined && rememberedFor !== personId(person)) {
@@ -67,7 +71,13 @@ async function admit(flow: SignInFlow, exchange: Exchange, arrival: Arrival): Pr
     await flow.entra.forget(sessionId);
     return startEntra(flow, exchange, request, { ...pending.approval, person: personId(person) });
   }
-  const principal = principalOf(request, person, sessionId);
+  const grouped = await flow.groups.resolve(person, { id: sessionId, resource: request.backend.resource });
+  if (!grouped.ok) {
+    await flow.entra.forget(sessionId);
+    const step = { event: 'callback', interactionId: request.id, request } as const;
+    return answerRefusal(flow, exchange, step, grouped.error);
+  }
+  const principal = principalOf(request, grouped.value, sessionId);
   const denial = findDenial(flow, request, principal);
   if (denial !== undefined) {
     await flow.entra.forget(sessionId);
@@ -75,7 +85,7 @@ async function admit(flow: SignInFlow, exchange: Exchange, arrival: Arrival): Pr
     return answerNoAccess(flow, exchange, request, { denial, username: person.username });
   }
   await saveConsent(flow, request, pending, personId(person));
-  await createSession(flow, principal);
+  await createSession(flow, principal, request.backend.resource);
   const continueUrl = await flow.interactions.approve(exchange, request, {
     sessionId,
     person: personId(person),
@@ -140,10 +150,11 @@ function principalOf(request: SignInRequest, person: EntraPerson, sessionId: str
   return { ...person, scopes: request.scopes, clientId: request.client.id, sessionId };
 }
 
-async function createSession(flow: SignInFlow, principal: Principal): Promise<void> {
+async function createSession(flow: SignInFlow, principal: Principal, resource: string): Promise<void> {
   const { scopes: _scopes, sessionId, ...rest } = principal;
   const now = nowSeconds(flow.clock);
-  await flow.sessions.create({ ...rest, id: sessionId, createdAtSeconds: now, verifiedAtSeconds: now });
+  const times = { createdAtSeconds: now, verifiedAtSeconds: now };
+  await flow.sessions.create({ ...rest, ...times, id: sessionId, resource });
 }
 
 async function saveConsent(

@@ -1,6 +1,7 @@
 import type { ResourceScope } from '../config/config.ts';
 import type { SignInRequest } from '../oauth/interactions.ts';
 import type { StepUpKey } from '../session/step-ups.ts';
+import { groupScope, needsGroups } from './groups.ts';
 import type { PendingSignIn, SignInFlow } from './sign-in-flow.ts';
 
 /** What one sign-in asks of Entra beyond any other. */
@@ -32,10 +33,13 @@ export async function findEntraRequest(
   };
 }
 
-/** Scopes of Entra's behind those of ours that the client asks for: incremental consent. */
+/**
+ * Scopes of Entra's behind those of ours that the client asks for, which is incremental consent; and what it takes to
+ * read groups, where the rules go by them.
+ */
 export function entraScopesOf({ backend, scopes }: SignInRequest): string[] {
   const behind = ({ name, entra = [] }: ResourceScope) => (scopes.includes(name) ? entra : []);
-  return [...new Set(backend.scopes.flatMap(behind))];
+  return [...new Set([...backend.scopes.flatMap(behind), ...(needsGroups(backend) ? [groupScope] : [])])];
 }
 
 export function stepUpKey(request: SignInRequest, person: string): StepUpKey {

@@ -1,4 +1,5 @@
 /** What a person sees, and what the client hears, when a sign-in does not come to its end. */
+import { createSignInId } from '@valetkey/core/base/sign-in-id';
 import { explainAadsts } from '@valetkey/core/entra/aadsts';
 import type { Denial } from '@valetkey/core/policy/decide';
 import { type ConsentRefusal, refusalStatus } from '../consent/decision-request.ts';
@@ -8,6 +9,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { renderErrorPage } from '../http/pages/error-page.ts';
 import { sendHtml, sendRedirect } from '../http/respond.ts';
 import type { OAuthError, SignInRequest } from '../oauth/interactions.ts';
+import { auditedSignIn } from './audited-sign-in.ts';
 import type { SignInFlow } from './sign-in-flow.ts';
 
 /** Which OAuth error the client hears (RFC 6749 §4.1.2.1). */
@@ -19,6 +21,15 @@ const oauthErrors: Record<EntraRefusal['kind'], OAuthError> = {
   unavailable: 'temporarily_unavailable',
 };
 
+/** Where a sign-in stood when Entra said no. */
+export interface RefusedStep {
+  /** Before the person was sent there, or after they came back. */
+  readonly event: 'entra.redirect' | 'callback';
+  readonly interactionId: string;
+  /** Undefined when it has expired meanwhile. */
+  readonly request: SignInRequest | undefined;
+}
+
 /**
  * Entra said no. The client gets an OAuth error with its own `state`. A person who changed their mind goes back at
  * once; any other reason is explained on a page first, which leads on to the client.
@@ -26,12 +37,12 @@ const oauthErrors: Record<EntraRefusal['kind'], OAuthError> = {
 export async function answerRefusal(
   flow: SignInFlow,
   exchange: Exchange,
-  interactionId: string,
+  step: RefusedStep,
   refusal: EntraRefusal,
 ): Promise<void> {
   const code = refusal.code === undefined ? undefined : `AADSTS${refusal.code}`;
-  noteRefusal(flow, exchange, refusal);
-  const continueUrl = await flow.interactions.refuse(interactionId, {
+  noteRefusal(flow, exchange, step, refusal);
+  const continueUrl = await flow.interactions.refuse(step.interactionId, {
     error: oauthErrors[refusal.kind],
     description: code === undefined ? refusal.description : `${code}: ${refusal.description}`,
   });
@@ -76,16 +87,22 @@ function describeWithoutCode({ kind, description }: EntraRefusal) {
 }
 
 /** The operator hears of it too: in the audit under the id on the page, and in the log where it is for them to mend. */
-function noteRefusal(flow: SignInFlow, exchange: Exchange, refusal: EntraRefusal): void {
+function noteRefusal(
+  flow: SignInFlow,
+  exchange: Exchange,
+  { event, interactionId, request }: RefusedStep,
+  refusal: EntraRefusal,
+): void {
   const isFault = refusal.kind === 'unavailable' || refusal.kind === 'operator';
-  const reason = refusal.code === undefined ? refusal.kind : `AADSTS${refusal.code}`;
+  const reason = refusal.code === undefined ? (refusal.reason ?? refusal.kind) : `AADSTS${refusal.code}`;
   const { correlationId: entraCorrelationId, description } = refusal;
   flow.audit.record({
-    event: 'callback',
+    event,
     outcome: isFault ? 'error' : 'denied',
     correlationId: exchange.id,
     ip: exchange.ip,
     reason,
+    ...(request === undefined ? { signInId: createSignInId(interactionId) } : auditedSignIn(request)),
     ...(entraCorrelationId === undefined ? {} : { entraCorrelationId }),
   });
   if (isFault)

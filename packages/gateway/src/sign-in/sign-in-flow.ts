@@ -19,6 +19,7 @@ import type { CheckClientLimit } from '../http/client-limit.ts';
 import type { Interactions } from '../oauth/interactions.ts';
 import type { Browsers } from '../session/browsers.ts';
 import type { Consents } from '../session/consents.ts';
+import type { Groups } from './groups.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { StepUps } from '../session/step-ups.ts';
 import type { SignInTransactions } from '../session/sign-in-transactions.ts';
@@ -28,6 +29,7 @@ export interface SignInFlow {
   readonly config: ServerConfig;
   readonly interactions: Interactions;
   readonly entra: Entra;
+  readonly groups: Groups;
   readonly sessions: Sessions;
   readonly consents: Consents;
   readonly browsers: Browsers;

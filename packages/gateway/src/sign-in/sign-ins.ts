@@ -6,6 +6,7 @@ import { type RandomBytes, randomId } from '@valetkey/core/base/random';
 import type { Audit } from '../audit/event.ts';
 import type { Entra, EntraPerson, EntraRefusal } from '../entra/entra.ts';
 import type { RenewalRefusal, SignIns } from '../oauth/provider.ts';
+import type { Groups } from './groups.ts';
 import { rightsOf } from '../session/revocations.ts';
 import type { Session } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
@@ -28,13 +29,14 @@ export interface SignInsOptions {
   readonly sessions: Sessions;
   readonly stepUps: StepUps;
   readonly entra: Entra;
+  readonly groups: Groups;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly audit: Audit;
 }
 
 export function createSignIns(options: SignInsOptions): RecheckableSignIns {
-  const { sessions, stepUps, entra, clock, random, audit } = options;
+  const { sessions, stepUps, entra, groups, clock, random, audit } = options;
 
   async function end(sessionId: string): Promise<void> {
     await sessions.revoke(sessionId);
@@ -68,7 +70,8 @@ export function createSignIns(options: SignInsOptions): RecheckableSignIns {
   };
 
   async function renewSession(session: Session): Promise<RenewalRefusal | undefined> {
-    const renewed = await entra.renew(session.id);
+    const confirmed = await entra.renew(session.id);
+    const renewed = confirmed.ok ? await groups.resolve(confirmed.value, session) : confirmed;
     if (!renewed.ok) {
       // `operator` and `invalid` are faults of a registration or of the network, not a word about the person.
       if (renewed.error.kind !== 'interaction' && renewed.error.kind !== 'declined') return 'unavailable';
@@ -105,8 +108,8 @@ export function createSignIns(options: SignInsOptions): RecheckableSignIns {
 }
 
 /** For the audit. */
-export function reasonOf({ code, kind }: EntraRefusal): string {
-  return code === undefined ? `entra_${kind}` : `AADSTS${code}`;
+export function reasonOf({ code, kind, reason = `entra_${kind}` }: EntraRefusal): string {
+  return code === undefined ? reason : `AADSTS${code}`;
 }
 
 /** The session with what Entra says of the person now. */
