@@ -45,8 +45,7 @@ export function createKeepAlive(seconds: number, timer: RepeatingTimer): KeepAli
   }
 
   function visit(entry: Entry): void {
-    // Stopped by what another one did in this very second.
-    if (!entry.slot.delete(entry)) return;
+    entry.slot.delete(entry);
     const isDue = entry.touchedAt + seconds <= second;
     if (isDue) entry.touchedAt = second;
     place(entry);
@@ -55,7 +54,8 @@ export function createKeepAlive(seconds: number, timer: RepeatingTimer): KeepAli
 
   const stopTimer = timer(() => {
     second += 1;
-    for (const entry of [...slotOf(second)]) visit(entry);
+    // Whatever is put anywhere meanwhile is due in another second, so in another slot.
+    for (const entry of slotOf(second)) visit(entry);
   }, 1000);
 
   return {
