@@ -2,11 +2,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { NodeAuthOptions } from '@azure/msal-node';
-import { AuthError, ManagedIdentityApplication } from '@azure/msal-node';
 import type { Clock } from '@valetkey/core/base/clock';
 import { nowSeconds } from '@valetkey/core/base/clock';
 import type { EntraCredential } from '../config/config.ts';
-import { createMsalNetwork } from './msal-network.ts';
+import { CredentialFailed } from './credential-failed.ts';
+import { acquireManagedIdentityToken } from './managed-identity-token.ts';
 import type { Outbound } from './outbound.ts';
 
 /** The part of MSAL's configuration that authenticates the client. */
@@ -14,17 +14,6 @@ export type ClientAuthentication = Pick<
   NodeAuthOptions,
   'clientSecret' | 'clientCertificate' | 'clientAssertion'
 >;
-
-/** The credential could not be produced; Entra was never asked. The message is for the operator. */
-export class CredentialFailed extends Error {
-  override readonly name = 'CredentialFailed';
-  readonly kind: 'operator' | 'unavailable';
-
-  constructor(kind: 'operator' | 'unavailable', message: string) {
-    super(message);
-    this.kind = kind;
-  }
-}
 
 export interface CredentialOptions {
   readonly credential: EntraCredential;
@@ -126,31 +115,12 @@ export function createManagedIdentityTokens(
   let pending: Promise<string> | undefined;
 
   async function acquire(): Promise<string> {
-    const network = createMsalNetwork(options);
-    const identity = new ManagedIdentityApplication({
-      managedIdentityIdParams: { userAssignedClientId: clientId },
-      system: { networkClient: network.module },
+    const { accessToken, expiresAtSeconds } = await acquireManagedIdentityToken(resource, {
+      ...options,
+      clientId,
     });
-    try {
-      // `forceRefresh`: MSAL's own cache is static, one per process, and outlives this gateway.
-      const result = await identity.acquireToken({
-        resource,
-        forceRefresh: true,
-      });
-      const expiresAtSeconds = Math.floor((result.expiresOn?.getTime() ?? 0) / 1000);
-      kept = { token: result.accessToken, expiresAtSeconds };
-      return result.accessToken;
-    } catch (error) {
-      if (!(error instanceof AuthError)) throw error;
-      const { status, failed } = network.last();
-      // 404 and 410: the endpoint is still starting (Azure: managed identity, error handling).
-      const later = failed !== undefined || [404, 410, 429].includes(status ?? 0) || (status ?? 0) >= 500;
-      const detail = failed?.message ?? `${error.errorCode}${status === undefined ? '' : `, HTTP ${status}`}`;
-      throw new CredentialFailed(
-        later ? 'unavailable' : 'operator',
-        `no token for the managed identity ${clientId}: ${detail}`,
-      );
-    }
+    kept = { token: accessToken.reveal(), expiresAtSeconds };
+    return kept.token;
   }
 
   return () => {

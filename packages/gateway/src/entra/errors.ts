@@ -7,7 +7,7 @@ import {
 } from '@azure/msal-node';
 import { classifyEntraError, findAadsts, parseAadsts } from '@valetkey/core/entra/aadsts';
 import { DiscoveryRefused } from './authority.ts';
-import { CredentialFailed } from './credential.ts';
+import { CredentialFailed } from './credential-failed.ts';
 import type { EntraRefusal } from './entra.ts';
 import type { LastAnswer } from './msal-network.ts';
 import { NOT_JSON } from './msal-network.ts';
