@@ -1,7 +1,7 @@
 /** What the control plane plays: the things that happen to a tenant while apps are running. */
 import type { FidelityRow } from './row.ts';
 
-const changes = 'packages/emulator/src/control.test.ts';
+const changes = 'packages/emulator/src/control.integration.test.ts';
 const plane = 'packages/emulator/src/control-plane.integration.test.ts';
 
 export const controlRows: readonly FidelityRow[] = [

@@ -1,7 +1,7 @@
 /** What is known of the tokens Entra issues, and of the answer they come in. */
 import type { FidelityRow } from './row.ts';
 
-const unit = (name: string) => `packages/emulator/src/${name}.test.ts`;
+const own = (name: string) => `packages/emulator/src/${name}.integration.test.ts`;
 const judge = (name: string) => `test/judges/${name}.test.ts`;
 
 const ACCESS = 'Access token claims reference';
@@ -17,20 +17,20 @@ export const tokens: readonly FidelityRow[] = [
       'The resource’s requestedAccessTokenVersion decides the format of an access token, not the endpoint',
     source: 'document',
     reference: 'Access tokens in the Microsoft identity platform',
-    test: unit('token-endpoint/token-endpoint'),
+    test: own('token-endpoint/token-endpoint'),
   },
   {
     behaviour:
       'aud of a v2 token is the API’s client id; of a v1 token the App ID URI as it was spelled, or the GUID with use_guid',
     source: 'document',
     reference: OPTIONAL,
-    test: unit('tokens'),
+    test: own('tokens'),
   },
   {
     behaviour: 'sub is pairwise: each app sees another one, while oid is the same in the whole tenant',
     source: 'document',
     reference: ACCESS,
-    test: unit('token-endpoint/token-endpoint'),
+    test: own('token-endpoint/token-endpoint'),
   },
   {
     behaviour: 'sub of userinfo is the one of the id token',
@@ -42,26 +42,26 @@ export const tokens: readonly FidelityRow[] = [
     behaviour: 'Graph’s tokens are v1 and verify for nobody but Graph',
     source: 'capture',
     reference: 'public reports of signature failures; the nonce in the header is hashed before signing',
-    test: unit('msal.integration'),
+    test: own('msal'),
   },
   {
     behaviour:
       'roles of an id token are those of the client’s app, of an access token those of the resource’s',
     source: 'document',
     reference: 'Add app roles to your application and receive them in the token',
-    test: unit('token-endpoint/token-endpoint'),
+    test: own('token-endpoint/token-endpoint'),
   },
   {
     behaviour: 'Above 200 groups there are _claim_names and _claim_sources instead of groups',
     source: 'document',
     reference: ID,
-    test: unit('token-endpoint/token-endpoint'),
+    test: own('token-endpoint/token-endpoint'),
   },
   {
     behaviour: 'An app-only token has no scp, sub equals oid, and idtyp only where the API asks for it',
     source: 'document',
     reference: `${OPTIONAL}; that sub equals oid is unverified`,
-    test: unit('msal.integration'),
+    test: own('msal'),
   },
   {
     behaviour:
@@ -74,25 +74,25 @@ export const tokens: readonly FidelityRow[] = [
     behaviour: 'Optional claims appear in tokens for the app whose manifest names them',
     source: 'document',
     reference: OPTIONAL,
-    test: unit('tokens'),
+    test: own('tokens'),
   },
   {
     behaviour: 'sid is in every id token and access token of a person',
     source: 'unverified',
     reference: `${OPTIONAL}: lists it as optional, newer tokens have it anyway`,
-    test: unit('sign-in'),
+    test: own('sign-in'),
   },
   {
     behaviour: 'The optional claim login_hint is opaque and works as login_hint; its form here is our own',
     source: 'document',
     reference: OPTIONAL,
-    test: unit('tokens'),
+    test: own('tokens'),
   },
   {
     behaviour: 'upn of a guest appears only with include_externally_authenticated_upn',
     source: 'document',
     reference: OPTIONAL,
-    test: unit('tokens'),
+    test: own('tokens'),
   },
   {
     behaviour:
@@ -113,39 +113,39 @@ export const tokens: readonly FidelityRow[] = [
     source: 'unverified',
     reference:
       'Developer guide to authentication context: says only that a satisfied context is in the token',
-    test: unit('conditional-access'),
+    test: own('conditional-access'),
   },
   {
     behaviour: 'amr of a v1 token is pwd, and pwd with mfa after a second factor',
     source: 'document',
     reference: `${ACCESS}; the order is unverified`,
-    test: unit('conditional-access'),
+    test: own('conditional-access'),
   },
   {
     behaviour: 'wids of Graph’s token lists directory roles, a member’s among them',
     source: 'capture',
     reference: 'public captures of Graph tokens',
-    test: unit('tokens'),
+    test: own('tokens'),
   },
   {
     behaviour:
       'An agent’s tokens have xms_act_fct 11, xms_sub_fct 11 or 13, and xms_par_app_azp; xms_idrel’s values are believed',
     source: 'unverified',
     reference: AGENTS,
-    test: unit('tokens'),
+    test: own('tokens'),
   },
   {
     behaviour: 'v1 answers in strings, with expires_on, not_before and resource',
     source: 'document',
     reference: 'Azure AD v1.0 authorization code grant',
-    test: unit('tokens'),
+    test: own('tokens'),
   },
   {
     behaviour:
       'A v1 id token has the v1 issuer, ver 1.0, upn and amr; Entra’s issuer host is sts.windows.net, ours the emulator’s',
     source: 'document',
     reference: ID,
-    test: unit('tokens'),
+    test: own('tokens'),
   },
   {
     behaviour: 'A hybrid answer’s id token carries c_hash and at_hash',
@@ -164,12 +164,12 @@ export const tokens: readonly FidelityRow[] = [
     behaviour: 'client_info is the account’s home object id and tenant, also of a guest',
     source: 'library',
     reference: MSAL,
-    test: unit('authorize'),
+    test: own('authorize'),
   },
   {
     behaviour: 'Access tokens live 60 to 90 minutes at random',
     source: 'document',
     reference: 'Configurable token lifetimes',
-    test: unit('control'),
+    test: own('control'),
   },
 ];

@@ -1,9 +1,11 @@
 /** A seed with one app per rule that a test wants to meet, and a person who walks through every page. */
 import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { createBrowser, type TestBrowser } from './browser.suite.ts';
 import {
   type AppSeed,
   CONTOSO_TENANT_ID,
+  createEmulator,
   defaultSeed,
   type Emulator,
   FACTOR_CODE,
@@ -166,6 +168,33 @@ export const scenarioSeed: Seed = {
       : { ...tenant, userConsent: 'adminRequest' },
   ),
 };
+
+export interface Scenario {
+  readonly emulator: Emulator;
+  /** By how much the emulator's clock is ahead; 0 again before each test. */
+  aheadMs: number;
+}
+
+/** One emulator with this seed for the tests of a file, as new before each of them. */
+export function useScenario(): Scenario {
+  let emulator: Emulator | undefined;
+  const scenario = {
+    aheadMs: 0,
+    get emulator(): Emulator {
+      if (emulator === undefined) throw new Error('the emulator runs only inside tests');
+      return emulator;
+    },
+  };
+  beforeAll(async () => {
+    emulator = await createEmulator({ seed: scenarioSeed, nowMs: () => Date.now() + scenario.aheadMs });
+  });
+  beforeEach(() => {
+    scenario.aheadMs = 0;
+    scenario.emulator.control.reset();
+  });
+  afterAll(() => emulator?.close());
+  return scenario;
+}
 
 export const CONTOSO = CONTOSO_TENANT_ID;
 export const PARTNER = PARTNER_TENANT_ID;

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createBrowser } from './browser.suite.ts';
-import { createEmulator, type Emulator } from './emulator.ts';
+import { createEmulator } from './emulator.ts';
 import {
   app,
   askToken,
@@ -15,19 +15,10 @@ import {
   signIn,
   walk,
   type Walk,
+  useScenario,
 } from './scenario.suite.ts';
 
-let aheadMs = 0;
-let emulator: Emulator;
-
-beforeAll(async () => {
-  emulator = await createEmulator({ seed: scenarioSeed, nowMs: () => Date.now() + aheadMs });
-});
-beforeEach(() => {
-  aheadMs = 0;
-  emulator.control.reset();
-});
-afterAll(() => emulator.close());
+const scenario = useScenario();
 
 const CONSENTING = { client: app.consenting };
 const ADA = { username: 'ada@contoso.example' };
@@ -35,56 +26,68 @@ const scope = 'openid profile User.Read';
 
 test('the page lists what is asked, and is not shown again once accepted', async () => {
   const browser = createBrowser();
-  const first = await authorize(emulator, { scope }, { ...CONSENTING, browser });
+  const first = await authorize(scenario.emulator, { scope }, { ...CONSENTING, browser });
   expect(first.pages).toEqual(['login', 'consent']);
   expect(readAnswer(first)['code']).toBeDefined();
-  expect((await authorize(emulator, { scope }, { ...CONSENTING, browser })).pages).toEqual([]);
-  const more = await authorize(emulator, { scope: `${scope} Mail.Read` }, { ...CONSENTING, browser });
+  expect((await authorize(scenario.emulator, { scope }, { ...CONSENTING, browser })).pages).toEqual([]);
+  const more = await authorize(
+    scenario.emulator,
+    { scope: `${scope} Mail.Read` },
+    { ...CONSENTING, browser },
+  );
   expect(more.pages).toEqual(['consent']);
-  const other = await authorize(emulator, { scope }, { ...CONSENTING, username: 'walt@contoso.example' });
+  const other = await authorize(
+    scenario.emulator,
+    { scope },
+    { ...CONSENTING, username: 'walt@contoso.example' },
+  );
   expect(other.pages).toEqual(['login', 'consent']);
 });
 
 test('prompt=consent asks again, also for an app that has everything', async () => {
   const browser = createBrowser();
-  expect((await authorize(emulator, { scope, prompt: 'consent' }, { browser })).pages).toEqual([
+  expect((await authorize(scenario.emulator, { scope, prompt: 'consent' }, { browser })).pages).toEqual([
     'login',
     'consent',
   ]);
-  expect((await authorize(emulator, { scope, prompt: 'consent' }, { browser })).pages).toEqual(['consent']);
+  expect((await authorize(scenario.emulator, { scope, prompt: 'consent' }, { browser })).pages).toEqual([
+    'consent',
+  ]);
 });
 
 test('declined is access_denied, and nothing was consented', async () => {
-  const declined = await authorize(emulator, { scope }, { ...CONSENTING, declines: true });
+  const declined = await authorize(scenario.emulator, { scope }, { ...CONSENTING, declines: true });
   expect(readAnswer(declined)).toMatchObject({ error: 'access_denied' });
-  expect((await authorize(emulator, { scope }, CONSENTING)).pages).toEqual(['login', 'consent']);
+  expect((await authorize(scenario.emulator, { scope }, CONSENTING)).pages).toEqual(['login', 'consent']);
 });
 
 test('an administrator consents for everybody; whoever is none cannot by posting the tick', async () => {
-  await authorize(emulator, { scope }, { ...CONSENTING, forAll: true });
+  await authorize(scenario.emulator, { scope }, { ...CONSENTING, forAll: true });
   expect(
-    (await authorize(emulator, { scope }, { ...CONSENTING, username: 'walt@contoso.example' })).pages,
+    (await authorize(scenario.emulator, { scope }, { ...CONSENTING, username: 'walt@contoso.example' }))
+      .pages,
   ).toContain('consent');
-  await authorize(emulator, { scope }, { ...CONSENTING, ...ADA, forAll: true });
+  await authorize(scenario.emulator, { scope }, { ...CONSENTING, ...ADA, forAll: true });
   expect(
-    (await authorize(emulator, { scope }, { ...CONSENTING, username: 'otto@contoso.example' })).pages,
+    (await authorize(scenario.emulator, { scope }, { ...CONSENTING, username: 'otto@contoso.example' }))
+      .pages,
   ).toEqual(['login']);
 });
 
 test('silently it is AADSTS65001, and a token for something never consented too', async () => {
-  const { refresh_token } = await signIn(emulator, { scope: `${scope} offline_access` }, CONSENTING);
+  const { refresh_token } = await signIn(scenario.emulator, { scope: `${scope} offline_access` }, CONSENTING);
   const form = {
     grant_type: 'refresh_token',
     refresh_token,
     client_id: app.consenting,
     client_secret: SECRET,
   };
-  const refused = await askToken(emulator, { ...form, scope: 'Mail.Read' });
+  const refused = await askToken(scenario.emulator, { ...form, scope: 'Mail.Read' });
   expect(refused).toMatchObject({
     status: 400,
     body: { error: 'invalid_grant', suberror: 'consent_required', error_codes: [65001] },
   });
-  expect((await askToken(emulator, { ...form, scope: 'User.Read' })).status).toBe(200);
+  expect((await askToken(scenario.emulator, { ...form, scope: 'User.Read' })).status).toBe(200);
 });
 
 async function adminConsent(params: Record<string, string>, how: Walk, version: 1 | 2 = 2, tenant = CONTOSO) {
@@ -97,7 +100,7 @@ async function adminConsent(params: Record<string, string>, how: Walk, version: 
   const path = version === 2 ? 'v2.0/adminconsent' : 'adminconsent';
   const browser = createBrowser();
   return walk(
-    await browser.get(`${emulator.httpOrigin}/${tenant}/${path}?${query.toString()}`),
+    await browser.get(`${scenario.emulator.httpOrigin}/${tenant}/${path}?${query.toString()}`),
     browser,
     how,
   );
@@ -107,7 +110,7 @@ const GRAPH_DEFAULT = { scope: 'https://graph.microsoft.com/.default' };
 
 test('admin consent gives everybody the delegated permissions, and the app its own', async () => {
   const ask = () =>
-    askToken(emulator, {
+    askToken(scenario.emulator, {
       grant_type: 'client_credentials',
       client_id: app.consenting,
       client_secret: SECRET,
@@ -118,7 +121,7 @@ test('admin consent gives everybody the delegated permissions, and the app its o
   expect(done.pages).toEqual(['login', 'consent']);
   expect(readAnswer(done)).toEqual({ admin_consent: 'True', tenant: CONTOSO, state: 's', ...GRAPH_DEFAULT });
   expect(decodeJwt((await ask()).body.access_token)['roles']).toEqual(['User.Read.All']);
-  const person = await authorize(emulator, { scope: 'User.Read' }, CONSENTING);
+  const person = await authorize(scenario.emulator, { scope: 'User.Read' }, CONSENTING);
   expect(person.pages).toEqual(['login']);
 });
 
@@ -148,15 +151,17 @@ test('a multi-tenant app is unknown in the other tenant until an administrator t
     client_secret: SECRET,
     ...GRAPH_DEFAULT,
   };
-  expect((await askToken(emulator, form, { tenant: PARTNER })).body).toMatchObject({ error_codes: [700016] });
+  expect((await askToken(scenario.emulator, form, { tenant: PARTNER })).body).toMatchObject({
+    error_codes: [700016],
+  });
   const asked = await authorize(
-    emulator,
+    scenario.emulator,
     { scope },
     { ...CONSENTING, tenant: PARTNER, username: 'gus@partner.example' },
   );
   expect([asked.pages, /AADSTS\d+/.exec(asked.text)?.[0]]).toEqual([['login', 'request'], 'AADSTS90095']);
   await adminConsent(GRAPH_DEFAULT, { username: 'pia@partner.example' }, 2, PARTNER);
-  const { body } = await askToken(emulator, form, { tenant: PARTNER });
+  const { body } = await askToken(scenario.emulator, form, { tenant: PARTNER });
   expect(decodeJwt(body.access_token)).toMatchObject({ tid: PARTNER, roles: ['User.Read.All'] });
   expect(decodeJwt(body.access_token).sub).not.toBe(
     scenarioSeed.tenants[0]?.apps.find((each) => each.clientId === app.consenting)?.servicePrincipalId,

@@ -1,34 +1,23 @@
 import { decodeJwt } from 'jose';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createEmulator, type Emulator } from './emulator.ts';
+import { expect, test } from 'vitest';
 import {
   app,
   askToken,
   authorize,
   CONTOSO,
   readAnswer,
-  scenarioSeed,
   SECRET,
   signIn,
   uri,
+  useScenario,
 } from './scenario.suite.ts';
 
-let aheadMs = 0;
-let emulator: Emulator;
-
-beforeAll(async () => {
-  emulator = await createEmulator({ seed: scenarioSeed, nowMs: () => Date.now() + aheadMs });
-});
-beforeEach(() => {
-  aheadMs = 0;
-  emulator.control.reset();
-});
-afterAll(() => emulator.close());
+const scenario = useScenario();
 
 const CP1 = '{"access_token":{"xms_cc":{"values":["cp1"]}}}';
 
 test('optional claims appear in tokens for the app that asked for them, and in no other', async () => {
-  const { access_token } = await signIn(emulator, { scope: `${uri(app.talkative)}/use` });
+  const { access_token } = await signIn(scenario.emulator, { scope: `${uri(app.talkative)}/use` });
   expect(decodeJwt(access_token)).toMatchObject({
     idtyp: 'user',
     email: 'rita@contoso.example',
@@ -37,10 +26,12 @@ test('optional claims appear in tokens for the app that asked for them, and in n
     auth_time: expect.any(Number),
     acct: 0,
   });
-  const other = decodeJwt((await signIn(emulator, { scope: `${uri(app.middle)}/use` })).access_token);
+  const other = decodeJwt(
+    (await signIn(scenario.emulator, { scope: `${uri(app.middle)}/use` })).access_token,
+  );
   expect(['idtyp', 'email', 'upn', 'login_hint', 'auth_time'].filter((name) => name in other)).toEqual([]);
   const guest = await signIn(
-    emulator,
+    scenario.emulator,
     { scope: `${uri(app.talkative)}/use` },
     { username: 'gus@partner.example' },
   );
@@ -49,10 +40,10 @@ test('optional claims appear in tokens for the app that asked for them, and in n
 });
 
 test('the optional claim login_hint names its account to authorize', async () => {
-  const { access_token } = await signIn(emulator, { scope: `${uri(app.talkative)}/use` });
+  const { access_token } = await signIn(scenario.emulator, { scope: `${uri(app.talkative)}/use` });
   const hint = String(decodeJwt(access_token)['login_hint']);
   const { text } = await authorize(
-    emulator,
+    scenario.emulator,
     { login_hint: hint },
     { username: 'rita@contoso.example', password: 'wrong' },
   );
@@ -60,7 +51,7 @@ test('the optional claim login_hint names its account to authorize', async () =>
 });
 
 test('aud of a v1 token: the App ID URI as it was spelled, or the client id with use_guid', async () => {
-  const { access_token } = await signIn(emulator, { scope: `${uri(app.legacy)}/use` });
+  const { access_token } = await signIn(scenario.emulator, { scope: `${uri(app.legacy)}/use` });
   expect(decodeJwt(access_token)).toMatchObject({ ver: '1.0', aud: app.legacy });
 });
 
@@ -70,7 +61,7 @@ test.each([
   ['an API without', `${uri(app.middle)}/use`, CP1, false],
   ['a client without', 'User.Read', undefined, false],
 ])('continuous access: %s', async (_, scope, claims, isLong) => {
-  const body = await signIn(emulator, { scope, ...(claims === undefined ? {} : { claims }) });
+  const body = await signIn(scenario.emulator, { scope, ...(claims === undefined ? {} : { claims }) });
   const token = decodeJwt(body.access_token);
   expect(token['xms_cc']).toEqual(isLong ? ['cp1'] : undefined);
   expect(Number(body['expires_in']) > 20 * 3600).toBe(isLong);
@@ -79,7 +70,7 @@ test.each([
 
 test('v1: strings, absolute times, the resource, and an id token of its own form', async () => {
   const asked = { version: 1 } as const;
-  const body = await signIn(emulator, { resource: 'https://graph.microsoft.com' }, asked);
+  const body = await signIn(scenario.emulator, { resource: 'https://graph.microsoft.com' }, asked);
   expect(body).toMatchObject({
     expires_in: expect.stringMatching(/^\d+$/),
     expires_on: expect.stringMatching(/^\d{10}$/),
@@ -88,7 +79,7 @@ test('v1: strings, absolute times, the resource, and an id token of its own form
   });
   expect(decodeJwt(body.id_token)).toMatchObject({
     ver: '1.0',
-    iss: `${emulator.httpsOrigin}/${CONTOSO}/`,
+    iss: `${scenario.emulator.httpsOrigin}/${CONTOSO}/`,
     upn: 'rita@contoso.example',
     amr: ['pwd'],
   });
@@ -97,7 +88,7 @@ test('v1: strings, absolute times, the resource, and an id token of its own form
 test('tokens from the authorize endpoint: hybrid with both hashes, in the fragment or posted', async () => {
   const asked = { client: app.implicit };
   const hybrid = await authorize(
-    emulator,
+    scenario.emulator,
     { response_type: 'code id_token token', nonce: 'n', scope: 'openid User.Read' },
     asked,
   );
@@ -114,19 +105,19 @@ test('tokens from the authorize endpoint: hybrid with both hashes, in the fragme
     at_hash: expect.any(String),
   });
   const posted = await authorize(
-    emulator,
+    scenario.emulator,
     { response_type: 'id_token', nonce: 'n', scope: 'openid', response_mode: 'form_post' },
     asked,
   );
   expect(decodeJwt(readAnswer(posted)['id_token'] ?? '')['c_hash']).toBeUndefined();
-  const noNonce = await authorize(emulator, { response_type: 'id_token', scope: 'openid' }, asked);
+  const noNonce = await authorize(scenario.emulator, { response_type: 'id_token', scope: 'openid' }, asked);
   expect(readAnswer(noNonce)['error_description']).toContain("'nonce'");
 });
 
 test('an agent identity: from its blueprint to its user, with the claims that say so', async () => {
   const exchange = 'api://AzureADTokenExchange/.default';
   const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-  const blueprint = await askToken(emulator, {
+  const blueprint = await askToken(scenario.emulator, {
     grant_type: 'client_credentials',
     client_id: app.blueprint,
     client_secret: SECRET,
@@ -138,7 +129,8 @@ test('an agent identity: from its blueprint to its user, with the claims that sa
     client_assertion: blueprint.body.access_token,
     client_assertion_type: type,
   };
-  const asApp = (scope: string) => askToken(emulator, { grant_type: 'client_credentials', scope, ...proof });
+  const asApp = (scope: string) =>
+    askToken(scenario.emulator, { grant_type: 'client_credentials', scope, ...proof });
   const onItsOwn = await asApp(`${uri(app.talkative)}/.default`);
   expect(decodeJwt(onItsOwn.body.access_token)).toMatchObject({
     xms_act_fct: '11',
@@ -149,7 +141,7 @@ test('an agent identity: from its blueprint to its user, with the claims that sa
   });
   const own = (await asApp(exchange)).body.access_token;
   const asUser = (more: Record<string, string> = {}) =>
-    askToken(emulator, {
+    askToken(scenario.emulator, {
       grant_type: 'user_fic',
       user_federated_identity_credential: own,
       username: 'agent@contoso.example',
@@ -166,7 +158,7 @@ test('an agent identity: from its blueprint to its user, with the claims that sa
   expect(await refused({ username: 'rita@contoso.example' })).toBe(50034);
   expect(await refused({ user_federated_identity_credential: blueprint.body.access_token })).toBe(50013);
   expect(await refused({ client_assertion: own })).toBe(700213);
-  const foreign = await askToken(emulator, {
+  const foreign = await askToken(scenario.emulator, {
     grant_type: 'client_credentials',
     client_id: app.web,
     client_secret: SECRET,
@@ -178,7 +170,7 @@ test('an agent identity: from its blueprint to its user, with the claims that sa
 
 test('Graph’s token names the directory roles: a member’s, and an administrator’s above it', async () => {
   const wids = async (username: string) =>
-    decodeJwt((await signIn(emulator, { scope: 'User.Read' }, { username })).access_token)['wids'];
+    decodeJwt((await signIn(scenario.emulator, { scope: 'User.Read' }, { username })).access_token)['wids'];
   expect(await wids('rita@contoso.example')).toHaveLength(1);
   expect(await wids('ada@contoso.example')).toContain('62e90394-69f5-4237-9190-012177145e10');
 });

@@ -1,20 +1,9 @@
 import { decodeJwt } from 'jose';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createBrowser } from './browser.suite.ts';
-import { createEmulator, type Emulator } from './emulator.ts';
-import { app, askToken, CONTOSO, scenarioSeed, SECRET, uri, walk, type Walk } from './scenario.suite.ts';
+import { app, askToken, CONTOSO, SECRET, uri, walk, type Walk, useScenario } from './scenario.suite.ts';
 
-let aheadMs = 0;
-let emulator: Emulator;
-
-beforeAll(async () => {
-  emulator = await createEmulator({ seed: scenarioSeed, nowMs: () => Date.now() + aheadMs });
-});
-beforeEach(() => {
-  aheadMs = 0;
-  emulator.control.reset();
-});
-afterAll(() => emulator.close());
+const scenario = useScenario();
 
 const URN = 'urn:ietf:params:oauth:grant-type:device_code';
 
@@ -24,7 +13,7 @@ async function askCodes(form: Record<string, string> = {}, path = 'oauth2/v2.0/d
     scope: 'openid profile offline_access User.Read',
     ...form,
   });
-  const url = `${emulator.httpOrigin}/${CONTOSO}/${path}`;
+  const url = `${scenario.emulator.httpOrigin}/${CONTOSO}/${path}`;
   const response =
     method === 'POST'
       ? await fetch(url, { method, body: params })
@@ -33,11 +22,11 @@ async function askCodes(form: Record<string, string> = {}, path = 'oauth2/v2.0/d
 }
 
 const poll = (deviceCode = '', more: Record<string, string> = {}) =>
-  askToken(emulator, { grant_type: URN, client_id: app.native, device_code: deviceCode, ...more });
+  askToken(scenario.emulator, { grant_type: URN, client_id: app.native, device_code: deviceCode, ...more });
 
 async function type(otc = '', how: Walk = {}) {
   const browser = createBrowser();
-  return walk(await browser.post(`${emulator.httpOrigin}/devicelogin`, { otc }), browser, how);
+  return walk(await browser.post(`${scenario.emulator.httpOrigin}/devicelogin`, { otc }), browser, how);
 }
 
 test('the answer has what a device shows, and the page is one that any browser opens', async () => {
@@ -45,7 +34,7 @@ test('the answer has what a device shows, and the page is one that any browser o
   expect(codes).toEqual({
     user_code: expect.stringMatching(/^[B-DF-HJ-NP-TV-Z2-9]{9}$/),
     device_code: expect.any(String),
-    verification_uri: `${emulator.httpOrigin}/devicelogin`,
+    verification_uri: `${scenario.emulator.httpOrigin}/devicelogin`,
     expires_in: 900,
     interval: 5,
     message: expect.stringContaining(codes['user_code'] ?? '?'),
@@ -57,7 +46,7 @@ test('the answer has what a device shows, and the page is one that any browser o
 test('v1 answers GET too, with its own names and strings', async () => {
   const v1 = { resource: 'https://graph.microsoft.com', client_id: app.native };
   expect(await askCodes(v1, 'oauth2/devicecode', 'GET')).toMatchObject({
-    verification_url: `${emulator.httpOrigin}/devicelogin`,
+    verification_url: `${scenario.emulator.httpOrigin}/devicelogin`,
     expires_in: '900',
     interval: '5',
   });
@@ -112,7 +101,7 @@ test('bad and late codes, another client, and a client that is not public', asyn
   expect((await poll(device_code, { client_id: app.web })).body).toMatchObject({ error_codes: [7000218] });
   const proven = await poll(device_code, { client_id: app.web, client_secret: SECRET });
   expect(proven.body).toMatchObject({ error_codes: [70018] });
-  aheadMs = 901_000;
+  scenario.aheadMs = 901_000;
   expect((await poll(device_code)).body).toMatchObject({ error: 'expired_token', error_codes: [70020] });
   expect((await type(user_code)).text).toContain('AADSTS70019');
 });

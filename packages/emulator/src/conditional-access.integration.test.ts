@@ -1,7 +1,6 @@
 import { decodeJwt } from 'jose';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createBrowser } from './browser.suite.ts';
-import { createEmulator, type Emulator } from './emulator.ts';
 import {
   app,
   authorize,
@@ -9,45 +8,35 @@ import {
   readAnswer,
   redeem,
   refresh,
-  scenarioSeed,
   signIn,
   uri,
+  useScenario,
 } from './scenario.suite.ts';
 
-let aheadMs = 0;
-let emulator: Emulator;
-
-beforeAll(async () => {
-  emulator = await createEmulator({ seed: scenarioSeed, nowMs: () => Date.now() + aheadMs });
-});
-beforeEach(() => {
-  aheadMs = 0;
-  emulator.control.reset();
-});
-afterAll(() => emulator.close());
+const scenario = useScenario();
 
 const GUARDED = { scope: `openid offline_access ${uri(app.guarded)}/use` };
 const C1 = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}';
 const amrOf = (token: string) => decodeJwt(token)['amr'];
 
 test('a second factor is asked for once, a wrong code again, and the token says so', async () => {
-  const wrong = await authorize(emulator, GUARDED, { factorCode: '111111' });
+  const wrong = await authorize(scenario.emulator, GUARDED, { factorCode: '111111' });
   expect(wrong.text).toContain('AADSTS500121');
   const browser = createBrowser();
-  const first = await authorize(emulator, GUARDED, { browser });
+  const first = await authorize(scenario.emulator, GUARDED, { browser });
   expect(first.pages).toEqual(['login', 'factor']);
-  expect((await authorize(emulator, GUARDED, { browser })).pages).toEqual([]);
+  expect((await authorize(scenario.emulator, GUARDED, { browser })).pages).toEqual([]);
   const { code = '' } = readAnswer(first);
-  const { body } = await redeem(emulator, code);
+  const { body } = await redeem(scenario.emulator, code);
   expect(decodeJwt(body.access_token)).toMatchObject({ aud: app.guarded });
-  const graph = await refresh(emulator, body.refresh_token, { scope: 'User.Read' });
+  const graph = await refresh(scenario.emulator, body.refresh_token, { scope: 'User.Read' });
   expect(amrOf(graph.body.access_token)).toEqual(['pwd', 'mfa']);
-  expect(amrOf((await signIn(emulator)).access_token)).toEqual(['pwd']);
+  expect(amrOf((await signIn(scenario.emulator)).access_token)).toEqual(['pwd']);
 });
 
 test('refresh without it is invalid_grant with the policy in claims; with it, tokens', async () => {
-  const { refresh_token } = await signIn(emulator);
-  const refused = await refresh(emulator, refresh_token, { scope: `${uri(app.guarded)}/use` });
+  const { refresh_token } = await signIn(scenario.emulator);
+  const refused = await refresh(scenario.emulator, refresh_token, { scope: `${uri(app.guarded)}/use` });
   expect(refused.body).toMatchObject({
     error: 'invalid_grant',
     suberror: 'basic_action',
@@ -55,50 +44,50 @@ test('refresh without it is invalid_grant with the policy in claims; with it, to
   });
   const claims = String(refused.body['claims']);
   expect(claims).toContain(policy.factor);
-  const strong = await signIn(emulator, { claims });
-  expect((await refresh(emulator, strong.refresh_token, { scope: `${uri(app.guarded)}/use` })).status).toBe(
-    200,
-  );
+  const strong = await signIn(scenario.emulator, { claims });
+  expect(
+    (await refresh(scenario.emulator, strong.refresh_token, { scope: `${uri(app.guarded)}/use` })).status,
+  ).toBe(200);
 });
 
 test('whoever has no second factor is led to one, and silently it is AADSTS50079', async () => {
   const mona = { username: 'mona@contoso.example' };
-  expect((await authorize(emulator, GUARDED, mona)).pages).toEqual(['login', 'enrol', 'factor']);
-  expect((await authorize(emulator, GUARDED, mona)).pages).toEqual(['login', 'factor']);
+  expect((await authorize(scenario.emulator, GUARDED, mona)).pages).toEqual(['login', 'enrol', 'factor']);
+  expect((await authorize(scenario.emulator, GUARDED, mona)).pages).toEqual(['login', 'factor']);
 });
 
 test('an authentication context: provoked, satisfied, and in the token that asked for it only', async () => {
   const scope = `openid offline_access ${uri(app.legacy)}/use`;
-  const { refresh_token, access_token } = await signIn(emulator, { scope });
+  const { refresh_token, access_token } = await signIn(scenario.emulator, { scope });
   expect(decodeJwt(access_token)['acrs']).toBeUndefined();
-  const refused = await refresh(emulator, refresh_token, { scope, claims: C1 });
+  const refused = await refresh(scenario.emulator, refresh_token, { scope, claims: C1 });
   expect(refused.body).toMatchObject({ error: 'invalid_grant', suberror: 'basic_action' });
   expect(JSON.parse(String(refused.body['claims']))).toMatchObject({
     access_token: { acrs: { essential: true, values: ['c1'] } },
   });
-  const strong = await signIn(emulator, { scope, claims: C1 });
+  const strong = await signIn(scenario.emulator, { scope, claims: C1 });
   expect(decodeJwt(strong.access_token)['acrs']).toEqual(['c1']);
-  const again = await refresh(emulator, strong.refresh_token, { scope, claims: C1 });
+  const again = await refresh(scenario.emulator, strong.refresh_token, { scope, claims: C1 });
   expect(decodeJwt(again.body.access_token)['acrs']).toEqual(['c1']);
-  const plain = await refresh(emulator, strong.refresh_token, { scope });
+  const plain = await refresh(scenario.emulator, strong.refresh_token, { scope });
   expect(decodeJwt(plain.body.access_token)['acrs']).toBeUndefined();
 });
 
 test('a context without a policy is satisfied by anybody', async () => {
   const claims = C1.replace('c1', 'c7');
-  const { access_token } = await signIn(emulator, { scope: `${uri(app.legacy)}/use`, claims });
+  const { access_token } = await signIn(scenario.emulator, { scope: `${uri(app.legacy)}/use`, claims });
   expect(decodeJwt(access_token)['acrs']).toEqual(['c7']);
 });
 
 test('sign-in frequency: the page again with a password, AADSTS70043 at the token endpoint', async () => {
   const scope = `openid offline_access ${uri(app.fresh)}/use`;
   const browser = createBrowser();
-  const first = readAnswer(await authorize(emulator, { scope }, { browser }));
-  const { body } = await redeem(emulator, first['code'] ?? '');
-  aheadMs = 3_590_000;
-  expect((await refresh(emulator, body.refresh_token, { scope })).status).toBe(200);
-  aheadMs = 3_700_000;
-  expect((await refresh(emulator, body.refresh_token, { scope })).body).toMatchObject({
+  const first = readAnswer(await authorize(scenario.emulator, { scope }, { browser }));
+  const { body } = await redeem(scenario.emulator, first['code'] ?? '');
+  scenario.aheadMs = 3_590_000;
+  expect((await refresh(scenario.emulator, body.refresh_token, { scope })).status).toBe(200);
+  scenario.aheadMs = 3_700_000;
+  expect((await refresh(scenario.emulator, body.refresh_token, { scope })).body).toMatchObject({
     error: 'invalid_grant',
     error_codes: [70043],
   });
@@ -109,10 +98,10 @@ test('sign-in frequency: the page again with a password, AADSTS70043 at the toke
     redirect_uri: 'http://localhost:3001/auth/callback',
   });
   const page = await browser.get(
-    `${emulator.httpOrigin}/contoso.example/oauth2/v2.0/authorize?${url.toString()}`,
+    `${scenario.emulator.httpOrigin}/contoso.example/oauth2/v2.0/authorize?${url.toString()}`,
   );
   expect(await page.text()).not.toContain('data-username');
-  const again = await authorize(emulator, { scope }, { browser, password: 'Rita-Passw0rd' });
+  const again = await authorize(scenario.emulator, { scope }, { browser, password: 'Rita-Passw0rd' });
   expect([again.pages, typeof readAnswer(again)['code']]).toEqual([['login'], 'string']);
 });
 
@@ -124,21 +113,23 @@ test.each([
   ['blocked', 'cora@contoso.example', 53003],
 ] as const)('%s for %s: %s', async (name, username, code) => {
   const scope = `openid offline_access ${uri(app[name])}/use`;
-  const { text, pages, response } = await authorize(emulator, { scope }, { username });
+  const { text, pages, response } = await authorize(scenario.emulator, { scope }, { username });
   expect(pages).toEqual(['login']);
   expect(code === undefined ? response.status : text).toEqual(
     code === undefined ? 302 : expect.stringContaining(`AADSTS${code}`),
   );
-  const { refresh_token } = await signIn(emulator, {}, { username });
-  const { status, body } = await refresh(emulator, refresh_token, { scope });
+  const { refresh_token } = await signIn(scenario.emulator, {}, { username });
+  const { status, body } = await refresh(scenario.emulator, refresh_token, { scope });
   expect([status, body.error_codes?.[0]]).toEqual([code === undefined ? 200 : 400, code]);
 });
 
 test('claims that are no JSON object are refused, and everything unknown in them is ignored', async () => {
-  expect(readAnswer(await authorize(emulator, { claims: '[]' }))['error_description']).toContain(
+  expect(readAnswer(await authorize(scenario.emulator, { claims: '[]' }))['error_description']).toContain(
     'AADSTS90023',
   );
   expect(
-    readAnswer(await authorize(emulator, { claims: '{"userinfo":{"x":null},"access_token":{"acrs":7}}' })),
+    readAnswer(
+      await authorize(scenario.emulator, { claims: '{"userinfo":{"x":null},"access_token":{"acrs":7}}' }),
+    ),
   ).toHaveProperty('code');
 });
