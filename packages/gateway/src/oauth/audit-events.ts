@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import { createSignInId } from '@valetkey/core/base/sign-in-id';
 import type { Audit, AuditEvent } from '../audit/event.ts';
 import { findField } from '../http/body.ts';
 import { findFacts } from './request-facts.ts';
@@ -15,24 +16,25 @@ export function auditProvider(provider: Provider, audit: Audit): void {
       ctx.oidc.entities.Grant ?? ctx.oidc.entities.RefreshToken ?? ctx.oidc.entities.AuthorizationCode;
     const [tenantId, objectId] = (session?.accountId ?? '').split('.');
     const clientId = ctx.oidc.client?.clientId;
-    const sessionId = ctx.oidc.entities.Grant?.jti;
+    const {
+      Interaction: interaction,
+      Grant: grant,
+      AuthorizationCode: code,
+      RefreshToken: token,
+    } = ctx.oidc.entities;
+    const sessionId = grant?.jti ?? code?.grantId ?? token?.grantId;
     audit.record({
       correlationId: facts.exchange.id,
       ip: facts.exchange.ip,
       ...(clientId === undefined ? {} : { clientId }),
       ...(sessionId === undefined ? {} : { sessionId }),
+      ...(interaction === undefined ? {} : { signInId: createSignInId(interaction.uid) }),
       ...(tenantId !== undefined && objectId !== undefined ? { tenantId, objectId } : {}),
       ...noted,
     });
   };
-  const failed =
-    (event: AuditEvent['event']) =>
-    (ctx: KoaContextWithOIDC, error: { error?: string; statusCode?: number }) =>
-      note(ctx, {
-        event,
-        outcome: (error.statusCode ?? 500) >= 500 ? 'error' : 'denied',
-        reason: error.error ?? 'server_error',
-      });
+  const failed = (event: AuditEvent['event']) => (ctx: KoaContextWithOIDC, error: ProviderError) =>
+    note(ctx, { ...describeError(error), event });
 
   provider.on('registration_create.success', (ctx) =>
     note(ctx, { event: 'client.register', outcome: 'success', ...describeClient(ctx) }),
@@ -46,7 +48,11 @@ export function auditProvider(provider: Provider, audit: Audit): void {
   );
   provider.on('authorization.error', failed('authorize'));
   provider.on('grant.success', (ctx) => note(ctx, { event: tokenEvent(ctx), outcome: 'success' }));
-  provider.on('grant.error', (ctx, error) => failed(tokenEvent(ctx))(ctx, error));
+  provider.on('grant.error', async (ctx, error) => {
+    const sessionId = await findSessionOfCode(provider, ctx);
+    const known = sessionId === undefined ? {} : { sessionId };
+    note(ctx, { ...describeError(error), ...known, event: tokenEvent(ctx) });
+  });
   provider.on('grant.revoked', (ctx, grantId) =>
     note(ctx, { event: 'session.revoke', outcome: 'success', sessionId: grantId }),
   );
@@ -59,6 +65,24 @@ export function auditProvider(provider: Provider, audit: Audit): void {
       note(context, { event: 'token.revoke', outcome: 'success' });
     }
   });
+}
+
+interface ProviderError {
+  readonly error?: string;
+  readonly statusCode?: number;
+}
+
+function describeError({ statusCode = 500, error = 'server_error' }: ProviderError) {
+  return { outcome: statusCode >= 500 ? 'error' : 'denied', reason: error } as const;
+}
+
+/** A code that was refused before oidc-provider looked at its grant still tells which sign-in it was of. */
+async function findSessionOfCode(provider: Provider, ctx: KoaContextWithOIDC): Promise<string | undefined> {
+  const form = findFacts(ctx.req)?.form;
+  const code = form === undefined ? undefined : findField(form, 'code');
+  if (code === undefined) return undefined;
+  // The store may be what failed.
+  return (await provider.AuthorizationCode.find(code).catch(() => undefined))?.grantId;
 }
 
 function tokenEvent(ctx: KoaContextWithOIDC): AuditEvent['event'] {

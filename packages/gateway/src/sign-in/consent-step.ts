@@ -1,5 +1,7 @@
 import { nowSeconds } from '@valetkey/core/base/clock';
 import { randomId } from '@valetkey/core/base/random';
+import { createSignInId } from '@valetkey/core/base/sign-in-id';
+import type { AuditEvent } from '../audit/event.ts';
 import { createCsrfToken } from '../consent/csrf.ts';
 import { checkDecisionRequest } from '../consent/decision-request.ts';
 import { renderConsentPage } from '../consent/page.ts';
@@ -10,6 +12,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { sendHtml, sendRedirect } from '../http/respond.ts';
 import type { SignInRequest } from '../oauth/interactions.ts';
 import type { Consent } from '../session/session.ts';
+import { auditedSignIn } from './audited-sign-in.ts';
 import { consentView } from './consent-view.ts';
 import { answerDenied, answerExpired, answerDecisionRefused, answerLimited } from './refusals.ts';
 import type { SignInFlow } from './sign-in-flow.ts';
@@ -70,7 +73,8 @@ export async function decideConsent(flow: SignInFlow, exchange: Exchange): Promi
   const verdicts = flow.formKeys().map(judge);
   const decided = verdicts.find(({ ok }) => ok) ?? judge(flow.formKeys()[0] ?? new Uint8Array());
   if (!decided.ok) {
-    audit(flow, exchange, 'consent.deny', { outcome: 'error', reason: decided.error });
+    const signInId = createSignInId(interactionId);
+    audit(flow, exchange, 'consent.deny', { outcome: 'error', reason: decided.error, signInId });
     return answerDecisionRefused(exchange, decided.error);
   }
   const request = await findRequest(flow, exchange);
@@ -184,16 +188,13 @@ function audit(
   flow: SignInFlow,
   exchange: Exchange,
   event: 'consent.allow' | 'consent.deny' | 'authorize',
-  facts: { outcome: 'success' | 'denied' | 'error'; reason?: string; request?: SignInRequest },
+  { request, ...facts }: Pick<AuditEvent, 'outcome' | 'reason' | 'signInId'> & { request?: SignInRequest },
 ): void {
   flow.audit.record({
     event,
-    outcome: facts.outcome,
+    ...facts,
     correlationId: exchange.id,
     ip: exchange.ip,
-    ...(facts.reason === undefined ? {} : { reason: facts.reason }),
-    ...(facts.request === undefined
-      ? {}
-      : { clientId: facts.request.client.id, backend: facts.request.backend.name }),
+    ...(request === undefined ? {} : auditedSignIn(request)),
   });
 }

@@ -3,6 +3,7 @@ import { serializeCookie } from '../http/cookies.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { sendRedirect } from '../http/respond.ts';
 import type { SignInRequest } from '../oauth/interactions.ts';
+import { auditedSignIn } from './audited-sign-in.ts';
 import { findEntraRequest } from './entra-request.ts';
 import { answerRefusal } from './refusals.ts';
 import type { PendingApproval, SignInFlow } from './sign-in-flow.ts';
@@ -33,7 +34,16 @@ export async function startEntra(
     const details = { interactionId: request.id, secrets, approval };
     return ok({ url, details: stepUp === undefined ? details : { ...details, stepUp } });
   });
-  if (!started.ok) return answerRefusal(flow, exchange, request.id, started.error);
+  const step = { event: 'entra.redirect', interactionId: request.id, request } as const;
+  if (!started.ok) return answerRefusal(flow, exchange, step, started.error);
+  flow.audit.record({
+    event: 'entra.redirect',
+    outcome: 'success',
+    reason: approval.rememberedFor === undefined ? 'consent_given' : 'consent_remembered',
+    correlationId: exchange.id,
+    ip: exchange.ip,
+    ...auditedSignIn(request),
+  });
   const { url, cookieName, cookieValue, lifetimeSeconds } = started.value;
   exchange.res.appendHeader(
     'Set-Cookie',
