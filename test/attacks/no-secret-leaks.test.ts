@@ -278,6 +278,7 @@ test('A25: every kind of event is there, with who and what came of it', async ()
         'authorize',
         'consent.allow',
         'consent.deny',
+        'entra.redirect',
         'callback',
         'token',
         'token.refresh',

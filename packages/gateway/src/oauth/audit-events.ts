@@ -48,10 +48,11 @@ export function auditProvider(provider: Provider, audit: Audit): void {
   );
   provider.on('authorization.error', failed('authorize'));
   provider.on('grant.success', (ctx) => note(ctx, { event: tokenEvent(ctx), outcome: 'success' }));
-  provider.on('grant.error', async (ctx, error) => {
-    const sessionId = await findSessionOfCode(provider, ctx);
-    const known = sessionId === undefined ? {} : { sessionId };
-    note(ctx, { ...describeError(error), ...known, event: tokenEvent(ctx) });
+  provider.on('grant.error', (ctx, error) => {
+    void findSessionOfCode(provider, ctx).then((sessionId) => {
+      const known = sessionId === undefined ? {} : { sessionId };
+      note(ctx, { ...describeError(error), ...known, event: tokenEvent(ctx) });
+    });
   });
   provider.on('grant.revoked', (ctx, grantId) =>
     note(ctx, { event: 'session.revoke', outcome: 'success', sessionId: grantId }),
