@@ -35,6 +35,11 @@ export function auditProvider(provider: Provider, audit: Audit): void {
   };
   const failed = (event: AuditEvent['event']) => (ctx: KoaContextWithOIDC, error: ProviderError) =>
     note(ctx, { ...describeError(error), event });
+  const noteRefusedGrant = async (ctx: KoaContextWithOIDC, error: ProviderError) => {
+    const sessionId = await findSessionOfCode(provider, ctx);
+    const known = sessionId === undefined ? {} : { sessionId };
+    note(ctx, { ...describeError(error), ...known, event: tokenEvent(ctx) });
+  };
 
   provider.on('registration_create.success', (ctx) =>
     note(ctx, { event: 'client.register', outcome: 'success', ...describeClient(ctx) }),
@@ -48,12 +53,7 @@ export function auditProvider(provider: Provider, audit: Audit): void {
   );
   provider.on('authorization.error', failed('authorize'));
   provider.on('grant.success', (ctx) => note(ctx, { event: tokenEvent(ctx), outcome: 'success' }));
-  provider.on('grant.error', (ctx, error) => {
-    void findSessionOfCode(provider, ctx).then((sessionId) => {
-      const known = sessionId === undefined ? {} : { sessionId };
-      note(ctx, { ...describeError(error), ...known, event: tokenEvent(ctx) });
-    });
-  });
+  provider.on('grant.error', (ctx, error) => void noteRefusedGrant(ctx, error));
   provider.on('grant.revoked', (ctx, grantId) =>
     note(ctx, { event: 'session.revoke', outcome: 'success', sessionId: grantId }),
   );
