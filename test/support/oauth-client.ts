@@ -29,8 +29,12 @@ export async function postJson(
   return readAnswer(response);
 }
 
-export async function postForm(url: string, fields: Record<string, string>): Promise<JsonAnswer> {
-  return readAnswer(await fetch(url, { method: 'POST', body: new URLSearchParams(fields) }));
+export async function postForm(
+  url: string,
+  fields: Record<string, string>,
+  headers: Record<string, string> = {},
+): Promise<JsonAnswer> {
+  return readAnswer(await fetch(url, { method: 'POST', headers, body: new URLSearchParams(fields) }));
 }
 
 async function readAnswer(response: Response): Promise<JsonAnswer> {
@@ -141,13 +145,14 @@ export function redeemCode(
   });
 }
 
-export function refresh(product: Target, clientId: string, refreshToken: string): Promise<JsonAnswer> {
-  return postForm(`${product.url}/token`, {
-    grant_type: 'refresh_token',
-    client_id: clientId,
-    refresh_token: refreshToken,
-    resource: product.mcpUrl,
-  });
+export function refresh(
+  product: Target,
+  clientId: string,
+  refreshToken: string,
+  headers: Record<string, string> = {},
+): Promise<JsonAnswer> {
+  const fields = { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken };
+  return postForm(`${product.url}/token`, { ...fields, resource: product.mcpUrl }, headers);
 }
 
 /** One JSON-RPC request of the 2025-11-25 era to the MCP endpoint; stateless, so no session is needed. */

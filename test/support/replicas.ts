@@ -35,8 +35,16 @@ export interface Replicas {
   readonly directory: string;
   /** The wall clock of both, and the clock that nobody sets. */
   readonly time: { aheadMs: number; monotonicAheadMs: number };
-  /** `failingPut`: the collection whose writes fail. */
-  readonly store: { reads: number; isDown: boolean; failingPut: string | undefined };
+  /** `failingPut`, `failingReplace`: the collection whose writes fail, or whose changes do; `failingOn`: only there. */
+  readonly store: {
+    reads: number;
+    isDown: boolean;
+    failingPut: string | undefined;
+    failingReplace: string | undefined;
+    failingOn: number | undefined;
+    /** The collection that something was created in last. */
+    lastCreated: string;
+  };
   readonly logLines: string[];
   person(part: string): Person;
   readAudit(): Promise<Record<string, unknown>[]>;
@@ -108,7 +116,14 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Repl
   const config = loaded.value;
 
   const time = { aheadMs: 0, monotonicAheadMs: 0 };
-  const store: Replicas['store'] = { reads: 0, isDown: false, failingPut: undefined };
+  const store: Replicas['store'] = {
+    reads: 0,
+    isDown: false,
+    failingPut: undefined,
+    failingReplace: undefined,
+    failingOn: undefined,
+    lastCreated: '',
+  };
   const logLines: string[] = [];
   const world: World = {
     clock: { nowMs: () => Date.now() + time.aheadMs },
@@ -116,9 +131,9 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Repl
     log: pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) }),
   };
   const monotonicMs = () => performance.now() + time.monotonicAheadMs;
-  const open = () =>
-    createGateway(config, world, { monotonicMs, wrapDriver: (driver) => watch(driver, store) });
-  const gateways = [await open(), await open()];
+  const open = (index: number) =>
+    createGateway(config, world, { monotonicMs, wrapDriver: (driver) => watch(driver, store, index) });
+  const gateways = [await open(0), await open(1)];
   listeners.push(...gateways.map(({ listener }) => listener));
 
   return {
@@ -164,14 +179,16 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Repl
 const reading = new Set(['get', 'list', 'take', 'scan']);
 
 /** Counts reads, and fails everything while the store is said to be down. */
-function watch(driver: Driver, store: Replicas['store']): Driver {
+function watch(driver: Driver, store: Replicas['store'], index: number): Driver {
   const watched = Object.entries(driver).map(([name, work]) => [
     name,
     async (...args: unknown[]) => {
-      const isFailing =
-        name === 'put' && store.failingPut !== undefined && String(args[0]).startsWith(store.failingPut);
+      const failing = { put: store.failingPut, replace: store.failingReplace }[name];
+      const isHere = store.failingOn === undefined || store.failingOn === index;
+      const isFailing = isHere && failing !== undefined && String(args[0]).startsWith(failing);
       if (isFailing || (store.isDown && name !== 'close')) throw new StoreUnavailable('down for the test');
       if (reading.has(name)) store.reads += 1;
+      if (name === 'create') store.lastCreated = String(args[0]).split(':', 1)[0] ?? '';
       return (work as (...args: unknown[]) => Promise<unknown>)(...args);
     },
   ]);

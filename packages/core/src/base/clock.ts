@@ -8,3 +8,9 @@ export interface Clock {
 export function nowSeconds(clock: Clock): number {
   return Math.floor(clock.nowMs() / 1000);
 }
+
+/**
+ * By how much the clocks of two replicas, or of a replica and Entra, may differ before a session suffers. Far more than
+ * machines that set their clocks ever show, and more than a wrong clock usually is wrong by.
+ */
+export const CLOCK_DIFFERENCE_SECONDS = 900;

@@ -1,19 +1,19 @@
-import { type RandomBytes, randomId } from '@valetkey/core/base/random';
+import type { RandomBytes } from '@valetkey/core/base/random';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Store } from '../store/collection.ts';
+import { createTurns, type TurnRecord, type TurnsOptions } from '../store/turns.ts';
 import type { EntraPerson, EntraRefusal } from './entra.ts';
 
-export interface SingleFlightOptions {
+export interface SingleFlightOptions extends Pick<TurnsOptions<never>, 'monotonicMs' | 'patienceMs'> {
   readonly store: Store;
   readonly random: RandomBytes;
 }
 
 type Renewal = Result<EntraPerson, EntraRefusal>;
 
-/** Longer than an exchange with Entra may take. A replica that dies meanwhile holds the others up no longer. */
-const turnSeconds = 15;
-const pollMs = 50;
-/** An answer is for those who waited for it, and they look every `pollMs`. */
+/** Of a turn whose replica died and that nobody asked for since; far more than clocks of replicas may differ. */
+const forgottenSeconds = 3600;
+/** An answer is for those who waited for it, and they look many times a second. */
 const answerSeconds = 5;
 
 /**
@@ -22,26 +22,16 @@ const answerSeconds = 5;
  *
  * Who waited takes the answer of the one who asked; a refusal is shared by nobody, so that each hears Entra's own.
  */
-export function createSingleFlight({ store, random }: SingleFlightOptions) {
-  const turns = store.collection<{ readonly turn: string }>('entra.renewal');
+export function createSingleFlight({ store, random, ...options }: SingleFlightOptions) {
+  const records = store.collection<TurnRecord<never>>('entra.renewal-turn');
   const answers = store.collection<EntraPerson>('entra.renewed');
+  const turns = createTurns({ records, random, ...options });
 
   return async (sessionId: string, renew: () => Promise<Renewal>): Promise<Renewal> => {
-    const turn = randomId(random, 9);
-    const giveUpMs = Date.now() + turnSeconds * 1000;
-    let hasWaited = false;
-    while (!(await turns.create(sessionId, { turn }, { lifetimeSeconds: turnSeconds }))) {
-      if (Date.now() > giveUpMs)
-        return err({
-          kind: 'unavailable',
-          description: 'the same renewal is under way',
-          retryAfterSeconds: 5,
-        });
-      hasWaited = true;
-      await new Promise((resolve) => setTimeout(resolve, pollMs));
-    }
+    const turn = await turns.claim(sessionId, forgottenSeconds);
+    if (turn?.kind !== 'ours') return err(isUnderWay);
     try {
-      const known = hasWaited ? await answers.get(sessionId) : undefined;
+      const known = turn.hasWaited ? await answers.get(sessionId) : undefined;
       if (known !== undefined) return ok(known);
       const renewed = await renew();
       if (renewed.ok) await answers.put(sessionId, renewed.value, { lifetimeSeconds: answerSeconds });
@@ -49,8 +39,13 @@ export function createSingleFlight({ store, random }: SingleFlightOptions) {
       else await answers.delete(sessionId);
       return renewed;
     } finally {
-      // Ours, unless it ran out and another replica has the turn now.
-      if ((await turns.get(sessionId))?.turn === turn) await turns.delete(sessionId);
+      await turn.end();
     }
   };
 }
+
+const isUnderWay: EntraRefusal = {
+  kind: 'unavailable',
+  description: 'the same renewal is under way',
+  retryAfterSeconds: 5,
+};

@@ -1,9 +1,9 @@
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import type { Clock } from '@valetkey/core/base/clock';
-import { nowSeconds } from '@valetkey/core/base/clock';
 import type { Collection, Store } from '../store/collection.ts';
 import { StoreUnavailable } from '../store/driver.ts';
+import { createSpending } from './refresh-token-spending.ts';
 
 export interface AdapterEnvironment {
   readonly store: Store;
@@ -25,6 +25,7 @@ export function createAdapterFactory(environment: AdapterEnvironment): (model: s
 function createAdapter(model: string, environment: AdapterEnvironment): Adapter {
   const { store, clock, registrationSeconds = 0, onGrantEnded } = environment;
   const records = store.collection<AdapterPayload>(`oauth.${kebabCase(model)}`);
+  const spending = createSpending(records, clock);
 
   async function endGrant(grantId: string): Promise<void> {
     await grantCollection(store).delete(grantId);
@@ -39,7 +40,12 @@ function createAdapter(model: string, environment: AdapterEnvironment): Adapter 
       const lifetimeSeconds = model === 'Client' ? registrationSeconds : (expiresIn ?? 0);
       await records.put(id, payload, lifetimeSeconds <= 0 ? { groups } : { groups, lifetimeSeconds });
     },
-    find: (id) => records.get(id),
+    async find(id) {
+      const found = await records.get(id);
+      const isSpent = found?.consumed !== undefined;
+      if (isSpent && (await spending.isLost(found))) throw new errors.TemporarilyUnavailable(lostText);
+      return found;
+    },
     async findByUid(uid) {
       return (await records.list(`uid:${uid}`))[0];
     },
@@ -52,13 +58,10 @@ function createAdapter(model: string, environment: AdapterEnvironment): Adapter 
      * (RFC 6749 §4.1.2, OAuth 2.1 §4.3.1).
      */
     async consume(id) {
-      let wasSpent = false;
-      const current = await records.update(id, (payload) => {
-        wasSpent = payload.consumed !== undefined;
-        return wasSpent ? undefined : { ...payload, consumed: nowSeconds(clock) };
-      });
-      if (current !== undefined) return;
-      const spent = wasSpent ? await records.get(id) : undefined;
+      const outcome = await spending.spend(id);
+      if (outcome === 'done') return;
+      if (outcome === 'lost') throw new errors.TemporarilyUnavailable(lostText);
+      const spent = outcome === 'spent' ? await records.get(id) : undefined;
       if (spent?.grantId !== undefined) await endGrant(spent.grantId);
       throw new errors.InvalidGrant('already used');
     },
@@ -105,21 +108,7 @@ export async function orTemporarilyUnavailable<Value>(work: Promise<Value>): Pro
 }
 
 const storeText = 'the server cannot reach its data; try again in a few seconds';
-
-/**
- * Makes a spent refresh token good again: for a refresh that a replica began and died over, or could not finish, before
- * anybody got its answer. The caller has made sure that there was none.
- *
- * @param sinceSeconds a token that was spent before stays spent: somebody else has the answer. Default: no matter when.
- * @throws StoreUnavailable
- */
-export async function unspendRefreshToken(store: Store, id: string, sinceSeconds = 0): Promise<void> {
-  const tokens = store.collection<AdapterPayload>('oauth.refresh-token');
-  await tokens.update(id, (payload) => {
-    const { consumed, ...unspent } = payload;
-    return typeof consumed !== 'number' || consumed < sinceSeconds ? undefined : unspent;
-  });
-}
+const lostText = 'the same refresh is under way; try again in a few seconds';
 
 function grantCollection(store: Store): Collection<AdapterPayload> {
   return store.collection<AdapterPayload>('oauth.grant');

@@ -39,15 +39,16 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   // Outermost first: the audit sees the answers that the other steps have made.
   auditProvider(provider, options.audit);
   const { clock, random } = options.world;
-  const { refreshReplaySeconds: replaySeconds } = options.config.lifetimes;
-  shareRefreshes({ provider, store: options.store, audit: options.audit, clock, random, replaySeconds });
+  const { store, audit } = options;
+  const { refreshReplaySeconds: replaySeconds, refreshTokenSeconds } = options.config.lifetimes;
+  shareRefreshes({ provider, store, audit, clock, random, replaySeconds, refreshTokenSeconds });
   addMiddleware(provider, options);
   const { registrationSeconds } = options.config.lifetimes;
   if (registrationSeconds > 0) {
     provider.on('grant.success', (ctx) => {
       const clientId = ctx.oidc.client?.clientId ?? '';
       // Missed while the store is away: the next refresh does it.
-      void keepRegistration(options.store, clientId, registrationSeconds).catch(() => {});
+      void keepRegistration(store, clientId, registrationSeconds).catch(() => {});
     });
   }
   provider.on('server_error', (_ctx, error) =>

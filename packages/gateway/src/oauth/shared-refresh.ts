@@ -11,19 +11,24 @@
  * there is one new pair, however many ask. A thief who is as quick as that gets a pair that the client has too, and
  * the next refresh of either gives both away. Any other use of a spent token still ends the family.
  *
+ * An answer is in the store before it is sent, or it is not sent: a turn without an answer is one that nobody got tokens
+ * from, however long ago it was left. So whoever comes next, after seconds or after a day without a store, may undo it
+ * and begin anew (`refresh-token-spending.ts`).
+ *
  * Clients that authenticate with `private_key_jwt` sign each request anew, so no two of theirs are alike.
  */
 import { createHash } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
-import { type RandomBytes, randomId } from '@valetkey/core/base/random';
+import { CLOCK_DIFFERENCE_SECONDS, type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import type { RandomBytes } from '@valetkey/core/base/random';
 import type { Audit } from '../audit/event.ts';
 import { findField } from '../http/body.ts';
-import type { Collection, Store } from '../store/collection.ts';
+import type { Store } from '../store/collection.ts';
 import { StoreUnavailable } from '../store/driver.ts';
-import { unspendRefreshToken } from './adapter.ts';
+import { createTurns, type Turn, type TurnRecord } from '../store/turns.ts';
+import { inTurn, takeOverRefreshToken, unspendRefreshToken } from './refresh-token-spending.ts';
 import { findFacts } from './request-facts.ts';
 
 interface Answer {
@@ -33,13 +38,8 @@ interface Answer {
   readonly clientId: string | undefined;
 }
 
-/** A refresh in the store: under way on some replica, or answered. Sealed, under a hash of the whole request. */
-interface Refresh {
-  /** Who is at it, so that nobody ends somebody else's turn. */
-  readonly turn: string;
-  readonly untilSeconds: number;
-  readonly answer?: Answer & { readonly atSeconds: number };
-}
+/** In the store, sealed, under a hash of the whole request. */
+type KeptAnswer = Answer & { readonly atSeconds: number };
 
 export interface SharedRefreshOptions {
   readonly provider: Provider;
@@ -49,19 +49,18 @@ export interface SharedRefreshOptions {
   readonly random: RandomBytes;
   /** 0: nothing is shared, and each use of a spent token ends the family. */
   readonly replaySeconds: number;
+  /** As long as a refresh token lives: so long a refresh that broke off can be begun anew. */
+  readonly refreshTokenSeconds: number;
 }
 
 /** Each answer's own, never the other's. */
 const ownHeaders = new Set(['x-request-id', 'set-cookie', 'content-length', 'date']);
 
-/** Longer than Entra may take. A replica that dies meanwhile keeps the others waiting no longer than this. */
-const turnSeconds = 15;
-const pollMs = 50;
-
 export function shareRefreshes(options: SharedRefreshOptions): void {
-  const { provider, audit, clock, random, replaySeconds } = options;
+  const { provider, store, audit, clock, random, replaySeconds } = options;
   if (replaySeconds === 0) return;
-  const refreshes = options.store.collection<Refresh>('oauth.refresh-shared');
+  const records = store.collection<TurnRecord<KeptAnswer>>('oauth.refresh-turn');
+  const turns = createTurns({ records, random });
   const underWay = new Map<string, Promise<Answer>>();
 
   provider.use(async (ctx, next) => {
@@ -84,99 +83,73 @@ export function shareRefreshes(options: SharedRefreshOptions): void {
     key: string,
     next: () => Promise<void>,
   ): Promise<Answer> {
-    const turn = randomId(random, 9);
-    const beganAtSeconds = nowSeconds(clock);
-    const claim = await claimTurn(refreshes, key, turn).catch(notInTime);
+    const lifetimeSeconds = options.refreshTokenSeconds + CLOCK_DIFFERENCE_SECONDS;
+    const claim = await orUndefined(turns.claim(key, lifetimeSeconds));
     if (claim === undefined) return answerLater(ctx);
-    if (claim.kind === 'answered') {
-      const shared = await stillGood(claim.answer);
-      if (shared !== undefined) {
-        repeat(ctx, shared, audit, 'answered_before');
-        return shared;
-      }
+    if (claim.kind === 'ours') return refreshInTurn(ctx, key, claim, next);
+    const shared = await stillGood(claim.outcome);
+    if (shared !== undefined) {
+      repeat(ctx, shared, audit, 'answered_before');
+      return shared;
     }
-    if (claim.kind === 'taken_over') await unspendRefreshToken(options.store, refreshTokenOf(ctx) ?? '');
+    await next();
+    return answerOf(ctx);
+  }
+
+  async function refreshInTurn(
+    ctx: KoaContextWithOIDC,
+    key: string,
+    turn: Turn<KeptAnswer>,
+    next: () => Promise<void>,
+  ): Promise<Answer> {
+    const refreshToken = refreshTokenOf(ctx);
     try {
-      await next();
+      if (turn.before.length > 0) await takeOverRefreshToken(store, refreshToken, turn);
+      await inTurn(turn, next);
     } catch (fault) {
-      await giveBack(ctx, key, { turn, beganAtSeconds, claim });
+      await giveBack(refreshToken, turn);
+      if (fault instanceof StoreUnavailable) return answerLater(ctx);
       throw fault;
     }
     const answer = answerOf(ctx);
-    if (answer.status >= 500) await giveBack(ctx, key, { turn, beganAtSeconds, claim });
-    else if (claim.kind !== 'answered') await note(key, turn, answer);
+    if (answer.status >= 500) await giveBack(refreshToken, turn);
+    else if (answer.status !== 200) await turn.end();
+    else if (!(await keep(key, turn, answer))) return answerLater(ctx);
     return answer;
   }
 
   /**
    * The refresh broke off, perhaps after the token was spent: the client, told to come again, must find it good. Where
-   * the store is away for this too, the turn is left to run out, and the client takes it over.
+   * the store is away for this too, the turn falls silent, and the client takes it over.
    */
-  async function giveBack(
-    ctx: KoaContextWithOIDC,
-    key: string,
-    { turn, beganAtSeconds, claim }: { turn: string; beganAtSeconds: number; claim: Claim },
-  ): Promise<void> {
-    if (claim.kind === 'answered') return;
+  async function giveBack(refreshToken: string, turn: Turn<KeptAnswer>): Promise<void> {
     try {
-      await unspendRefreshToken(options.store, refreshTokenOf(ctx) ?? '', beganAtSeconds);
+      await unspendRefreshToken(store, refreshToken, turn);
     } catch {
-      return;
+      return turn.abandon();
     }
-    await endTurn(key, turn);
+    await turn.end();
+  }
+
+  /** @returns whether it may be sent. What another replica does in this turn by now is what counts. */
+  async function keep(key: string, turn: Turn<KeptAnswer>, answer: Answer): Promise<boolean> {
+    const kept = { ...answer, atSeconds: nowSeconds(clock) };
+    // The window is closed by the process that opened it: clocks of replicas may differ by more than its length.
+    const lifetimeSeconds = replaySeconds + CLOCK_DIFFERENCE_SECONDS;
+    const isKept = (await orUndefined(turn.settle(kept, lifetimeSeconds))) ?? false;
+    if (isKept) setTimeout(() => void records.delete(key).catch(() => {}), replaySeconds * 1000).unref();
+    return isKept;
   }
 
   /** The successor must be unused: whoever used it has received it, and who asks again then is not that client. */
-  async function stillGood(answer: NonNullable<Refresh['answer']>): Promise<Answer | undefined> {
+  async function stillGood(answer: KeptAnswer): Promise<Answer | undefined> {
     const body = answer.body as { refresh_token?: string; expires_in?: number };
     const successor = await provider.RefreshToken.find(body.refresh_token ?? '');
     if (successor === undefined || ('consumed' in successor && successor.consumed !== undefined))
       return undefined;
-    const elapsedSeconds = nowSeconds(clock) - answer.atSeconds;
+    const elapsedSeconds = Math.max(0, nowSeconds(clock) - answer.atSeconds);
     const expiresIn = Math.max(0, (body.expires_in ?? 0) - elapsedSeconds);
     return { ...answer, body: { ...body, expires_in: expiresIn } };
-  }
-
-  async function note(key: string, turn: string, answer: Answer): Promise<void> {
-    if (answer.status !== 200) return endTurn(key, turn);
-    const atSeconds = nowSeconds(clock);
-    const refresh = { turn, untilSeconds: atSeconds, answer: { ...answer, atSeconds } };
-    // The answer is made: a store that fails now costs the replay, not the refresh.
-    await refreshes.put(key, refresh, { lifetimeSeconds: replaySeconds }).catch(() => {});
-  }
-
-  async function endTurn(key: string, turn: string): Promise<void> {
-    const current = await refreshes.get(key).catch(() => undefined);
-    if (current?.turn === turn) await refreshes.delete(key).catch(() => false);
-  }
-
-  type Claim =
-    | { readonly kind: 'ours' | 'taken_over' }
-    | { readonly kind: 'answered'; readonly answer: NonNullable<Refresh['answer']> };
-
-  /**
-   * Waits until the refresh is ours to do, or has been answered elsewhere. One that was begun and never answered,
-   * because its replica died, is taken over: the token it may have spent is unspent again, since nobody got an answer.
-   */
-  async function claimTurn(
-    shared: Collection<Refresh>,
-    key: string,
-    turn: string,
-  ): Promise<Claim | undefined> {
-    const waitUntilMs = Date.now() + 2 * turnSeconds * 1000;
-    while (Date.now() < waitUntilMs) {
-      const mine = { turn, untilSeconds: nowSeconds(clock) + turnSeconds };
-      const lifetimeSeconds = Math.max(replaySeconds, 2 * turnSeconds);
-      if (await shared.create(key, mine, { lifetimeSeconds })) return { kind: 'ours' };
-      const current = await shared.get(key);
-      if (current?.answer !== undefined) return { kind: 'answered', answer: current.answer };
-      if (current !== undefined && current.untilSeconds <= nowSeconds(clock)) {
-        const taken = await shared.update(key, (now) => (now.turn === current.turn ? mine : undefined));
-        if (taken !== undefined) return { kind: 'taken_over' };
-      }
-      await new Promise((resolve) => setTimeout(resolve, pollMs));
-    }
-    return undefined;
   }
 }
 
@@ -188,14 +161,19 @@ function answerLater(ctx: KoaContextWithOIDC): Answer {
   return answerOf(ctx);
 }
 
-function notInTime(fault: unknown): undefined {
-  if (!(fault instanceof StoreUnavailable)) throw fault;
-  return undefined;
+async function orUndefined<Value>(work: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await work;
+  } catch (fault) {
+    if (!(fault instanceof StoreUnavailable)) throw fault;
+    return undefined;
+  }
 }
 
-function refreshTokenOf({ req }: KoaContextWithOIDC): string | undefined {
+/** A request without one is refused further in. */
+function refreshTokenOf({ req }: KoaContextWithOIDC): string {
   const form = findFacts(req)?.form;
-  return form === undefined ? undefined : findField(form, 'refresh_token');
+  return (form === undefined ? undefined : findField(form, 'refresh_token')) ?? '';
 }
 
 /** Undefined for every request but a refresh. Hashed, so that no token is the key of a map. */

@@ -11,10 +11,14 @@ export interface Collection<Value> {
   /**
    * Compare-and-set: `change` sees the present value and gives the next one, or undefined to leave it.
    * Retried when another writer was faster; `change` must therefore be free of side effects.
-   * Expiry and groups stay as they are.
+   * Expiry and groups stay as they are, but where `options` gives new ones.
    * @returns the value now stored, or undefined where there was none or `change` declined.
    */
-  update(id: string, change: (current: Value) => Value | undefined): Promise<Value | undefined>;
+  update(
+    id: string,
+    change: (current: Value) => Value | undefined,
+    options?: WriteOptions,
+  ): Promise<Value | undefined>;
   /** Reads and deletes in one step. */
   take(id: string): Promise<Value | undefined>;
   delete(id: string): Promise<boolean>;

@@ -46,7 +46,7 @@ function createCollection<Value>(name: string, options: StoreOptions): Collectio
     ...(write.lifetimeSeconds === undefined
       ? {}
       : { expiresAtSeconds: Math.floor(nowSeconds(clock) + write.lifetimeSeconds) }),
-    groups: (write.groups ?? []).map(keyOf),
+    ...(write.groups === undefined ? {} : { groups: write.groups.map(keyOf) }),
   });
   const open = (key: string, record: DriverRecord | undefined) =>
     record === undefined ? undefined : sealer.open(key, record.value);
@@ -61,15 +61,14 @@ function createCollection<Value>(name: string, options: StoreOptions): Collectio
       (await driver.list(keyOf(group))).map(({ key, record }) => sealer.open(key, record.value)),
     deleteGroup: (group) => driver.deleteGroup(keyOf(group)),
 
-    update: async (id, change) => {
+    update: async (id, change, write) => {
       const key = keyOf(id);
       for (let attempt = 0; attempt < maxUpdateAttempts; attempt += 1) {
         const record = await driver.get(key);
         if (record === undefined) return undefined;
         const next = change(sealer.open(key, record.value));
         if (next === undefined) return undefined;
-        if (await driver.replace(key, record.value, { ...record, value: sealer.seal(key, next) }))
-          return next;
+        if (await driver.replace(key, record.value, { ...record, ...seal(key, next, write) })) return next;
       }
       throw new StoreContended(name);
     },
