@@ -1,4 +1,5 @@
 /** Rules for URLs in the configuration. None of their messages repeats what stands behind the origin. */
+import { parseRedirectUri } from '@valetkey/core/base/redirect-uri';
 import { isLoopbackHost, parseHttpUrl } from '@valetkey/core/base/url';
 import { type Complaint, complain } from './fault.ts';
 
@@ -53,36 +54,15 @@ export function checkUpstream(text: string): Complaint | undefined {
     : complain(strict.error, 'Write it plainly, such as http://127.0.0.1:7071/mcp');
 }
 
-const scriptSchemes = new Set([
-  'javascript:',
-  'data:',
-  'vbscript:',
-  'file:',
-  'blob:',
-  'about:',
-  'ftp:',
-  'ws:',
-  'wss:',
-]);
-
-/** D24. */
+/** D24. The same rule as for a client that registers itself. */
 export function checkRedirectUri(text: string): Complaint | undefined {
-  const url = parseUrl(text);
-  if (url === undefined)
-    return complain('is not an absolute URI', 'Write it exactly as the client sends it, with its scheme');
-  if (text.includes('#')) return complain('has a fragment', 'Remove everything from # on (RFC 6749 §3.1.2)');
-  if (scriptSchemes.has(url.protocol)) {
-    return complain(
-      'has a scheme that can run script or read files',
-      'Use https, a private-use scheme, or http on loopback',
-    );
-  }
-  if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
-    return complain('is plain http outside of loopback', 'Use https');
-  }
-  if (/[*\s]/.test(text))
-    return complain('has a wildcard or a space', 'Redirect URIs are compared exactly; list each one');
-  return undefined;
+  const kind = parseRedirectUri(text);
+  return kind.ok
+    ? undefined
+    : complain(
+        kind.error,
+        'Write it exactly as the client sends it: https, http on loopback, or a private-use scheme',
+      );
 }
 
 /** Routes of the gateway itself: a backend there would answer in its place. */
