@@ -93,7 +93,7 @@ test('a bad file keeps what is in effect, and the log says all that is wrong', a
 test('what only a restart can change is refused as a whole, by SIGHUP too', async () => {
   const good = await readFile(configFile(), 'utf8');
   const from = gateway.said().length;
-  await writeWhole(good.replace('/snippets/mcp', '/moved/mcp').replace('./keys.json', './others.json'));
+  await writeWhole(good.replace('/snippets/mcp', '/moved/mcp').replace('keys.json', 'others.json'));
   await untilSaid('not reloaded', from);
   expect(gateway.said().slice(from)).toContain('Restart the gateway');
   expect(await statusOf('/moved/mcp')).toBe(404);

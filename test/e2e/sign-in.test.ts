@@ -128,7 +128,7 @@ test.each(matrix)(
 async function expectConsentPage(page: Page, { callback, metadataUrl }: Installation): Promise<void> {
   const text = await page.innerText('main');
   expect(text).toContain(`Allow ${clientName} to use Snippets?`);
-  expect(text).toContain('Read and save your text snippets');
+  expect(text).toContain('Use your text snippets: read them, and save them if your role lets you');
   expect(text).toContain(metadataUrl === undefined ? 'Not verified' : 'Verified: localhost');
   expect(await page.innerText('#redirect-host')).toContain(new URL(callback.url).host);
 }

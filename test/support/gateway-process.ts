@@ -4,17 +4,12 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  CONTOSO_TENANT_ID,
-  createEmulator,
-  type Emulator,
-  GATEWAY_CLIENT_ID,
-  GATEWAY_CLIENT_SECRET,
-} from '@valetkey/entra-emulator';
+import { createEmulator, type Emulator, GATEWAY_CLIENT_ID } from '@valetkey/entra-emulator';
 import { stringify } from 'yaml';
+import { caFileName, describeTrial, trialEnv } from '../../packages/cli/src/trial-config.ts';
 import { repositoryRoot } from './command.ts';
 import { findFreePort } from './free-port.ts';
-import { snippetsBackend } from './product.ts';
+import { generousLimits, snippetsBackend } from './product.ts';
 
 export interface KillableGateway {
   readonly url: string;
@@ -41,35 +36,13 @@ export async function prepareGateway(upstream: string): Promise<KillableGateway>
   const port = await findFreePort();
   const url = `http://localhost:${port}`;
   emulator.control.addRedirectUri(GATEWAY_CLIENT_ID, `${url}/auth/callback`);
-  await writeFile(join(directory, 'ca.pem'), emulator.caCertificatePem);
+  await writeFile(join(directory, caFileName), emulator.caCertificatePem);
   const config = join(directory, 'valetkey.yaml');
+  const backends = { snippets: snippetsBackend(upstream) };
+  const trial = describeTrial({ publicUrl: url, emulator, directory, backends });
   await writeFile(
     config,
-    stringify({
-      publicUrl: url,
-      listen: { host: '127.0.0.1', port },
-      entra: {
-        cloud: {
-          authorityHost: emulator.httpsOrigin,
-          browserAuthorityHost: emulator.httpOrigin,
-          graphHost: emulator.httpsOrigin,
-        },
-        tenant: CONTOSO_TENANT_ID,
-        clientId: GATEWAY_CLIENT_ID,
-        credential: { secret: 'env:CLIENT_SECRET' },
-        caFile: './ca.pem',
-      },
-      store: 'sqlite:./valetkey.db',
-      keys: { file: './keys.json' },
-      audit: { stdout: false, file: './audit.jsonl' },
-      limits: Object.fromEntries(
-        ['register', 'authorize', 'consent', 'token'].map((name) => [
-          name,
-          { requests: 10_000, windowSeconds: 60 },
-        ]),
-      ),
-      backends: { snippets: snippetsBackend(upstream) },
-    }),
+    stringify({ ...trial, listen: { host: '127.0.0.1', port }, limits: generousLimits }),
   );
 
   let child: ChildProcess | undefined;
@@ -110,7 +83,7 @@ export async function prepareGateway(upstream: string): Promise<KillableGateway>
             ...process.env,
             // The same sources dozens of times: compiled once.
             NODE_COMPILE_CACHE: join(directory, 'compiled'),
-            CLIENT_SECRET: GATEWAY_CLIENT_SECRET,
+            ...trialEnv,
             FUNCTION_KEY: 'a-function-key-for-tests-only',
           },
           stdio: ['ignore', 'ignore', 'pipe'],

@@ -7,13 +7,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  CONTOSO_TENANT_ID,
-  createEmulator,
-  type Emulator,
-  GATEWAY_CLIENT_ID,
-  GATEWAY_CLIENT_SECRET,
-} from '@valetkey/entra-emulator';
+import { createEmulator, type Emulator, GATEWAY_CLIENT_ID } from '@valetkey/entra-emulator';
 import { startSnippetsServer } from '@valetkey/example-snippets';
 import { createGateway, type Gateway, type GatewayOptions } from '@valetkey/gateway';
 import type { Config } from '@valetkey/gateway/config/config';
@@ -21,6 +15,12 @@ import { loadConfig } from '@valetkey/gateway/config/load';
 import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/http/server';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
+import {
+  caFileName,
+  describeSnippets,
+  describeTrial,
+  trialEnv,
+} from '../../packages/cli/src/trial-config.ts';
 
 export interface Person {
   readonly username: string;
@@ -74,6 +74,8 @@ export interface ProductOptions {
   readonly emulator?: Emulator;
 }
 
+export const snippetsBackend = describeSnippets;
+
 const functionKey = 'a-function-key-for-tests-only';
 
 export async function startProduct(options: ProductOptions = {}): Promise<Product> {
@@ -110,34 +112,12 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
   });
   closers.push(() => snippets.close());
 
-  const caFile = join(directory, 'ca.pem');
-  await writeFile(caFile, emulator.caCertificatePem);
+  await writeFile(join(directory, caFileName), emulator.caCertificatePem);
   const configFile = join(directory, 'valetkey.yaml');
-  const env = { CLIENT_SECRET: GATEWAY_CLIENT_SECRET, FUNCTION_KEY: functionKey, ...options.env };
-  await writeFile(
-    configFile,
-    stringify({
-      publicUrl: url,
-      entra: {
-        cloud: {
-          authorityHost: emulator.httpsOrigin,
-          browserAuthorityHost: emulator.httpOrigin,
-          graphHost: emulator.httpsOrigin,
-          tokenExchangeAudience: 'api://AzureADTokenExchange',
-        },
-        tenant: CONTOSO_TENANT_ID,
-        clientId: GATEWAY_CLIENT_ID,
-        credential: { secret: 'env:CLIENT_SECRET' },
-        caFile,
-      },
-      store: `sqlite:${join(directory, 'valetkey.db')}`,
-      keys: { file: join(directory, 'keys.json') },
-      audit: { stdout: false, file: join(directory, 'audit.jsonl') },
-      limits: generousLimits,
-      backends: options.backends?.(snippets.url) ?? { snippets: snippetsBackend(snippets.url) },
-      ...options.config,
-    }),
-  );
+  const env = { ...trialEnv, FUNCTION_KEY: functionKey, ...options.env };
+  const backends = options.backends?.(snippets.url) ?? { snippets: snippetsBackend(snippets.url) };
+  const trial = describeTrial({ publicUrl: url, emulator, directory, backends });
+  await writeFile(configFile, stringify({ ...trial, limits: generousLimits, ...options.config }));
   const loaded = loadConfig({ source: { file: configFile }, env });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
 
@@ -184,24 +164,12 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
 }
 
 /** The limits of the configuration are tested by themselves; elsewhere they must not be in the way. */
-const generousLimits = Object.fromEntries(
+export const generousLimits = Object.fromEntries(
   ['register', 'authorize', 'consent', 'token'].map((name) => [
     name,
     { requests: 10_000, windowSeconds: 60 },
   ]),
 );
-
-export function snippetsBackend(upstream: string): Record<string, unknown> {
-  return {
-    title: 'Snippets',
-    path: '/snippets/mcp',
-    upstream,
-    credential: { header: 'x-functions-key', value: 'env:FUNCTION_KEY' },
-    scopes: { 'snippets.use': 'Read and save your text snippets' },
-    enter: { anyRole: ['Snippets.Reader', 'Snippets.Writer'] },
-    tools: { save_snippet: { anyRole: ['Snippets.Writer'] } },
-  };
-}
 
 export function peopleOf(emulator: Emulator): Product['people'] {
   const users = emulator.seed.tenants.flatMap((tenant) => tenant.users);

@@ -8,13 +8,13 @@ import {
   createEmulator,
   type Emulator,
   GATEWAY_CLIENT_ID,
-  GATEWAY_CLIENT_SECRET,
 } from '@valetkey/entra-emulator';
 import type { Config } from '@valetkey/gateway/config/config';
 import { loadConfig } from '@valetkey/gateway/config/load';
 import { stringify } from 'yaml';
 import { parseOptions, parsePort } from '../command-line.ts';
 import { describeReady, type ReadyDetails } from '../ready-text.ts';
+import { caFileName, describeSnippets, describeTrial, trialEnv } from '../trial-config.ts';
 import { untilStopped } from '../until-stopped.ts';
 import { UsageFault } from '../usage-fault.ts';
 import { createWorld } from '../world.ts';
@@ -119,40 +119,19 @@ async function devConfig(
 ) {
   const { emulator, publicUrl } = parts;
   emulator.control.addRedirectUri(GATEWAY_CLIENT_ID, `${publicUrl}${callbackPath}`);
-  const caFile = join(stateDirectory, 'emulator-ca.pem');
-  await writeFile(caFile, emulator.caCertificatePem);
-  const text = stringify({
+  await writeFile(join(stateDirectory, caFileName), emulator.caCertificatePem);
+  const trial = describeTrial({
     publicUrl,
-    listen: { host: '127.0.0.1', port },
-    entra: {
-      cloud: {
-        authorityHost: emulator.httpsOrigin,
-        browserAuthorityHost: emulator.httpOrigin,
-        graphHost: emulator.httpsOrigin,
-        tokenExchangeAudience: 'api://AzureADTokenExchange',
-      },
-      tenant: CONTOSO_TENANT_ID,
-      clientId: GATEWAY_CLIENT_ID,
-      credential: { secret: 'env:CLIENT_SECRET' },
-      caFile,
-    },
-    store: store ?? `sqlite:${join(stateDirectory, 'valetkey.db')}`,
-    keys: { file: join(stateDirectory, 'keys.json') },
-    audit: { stdout: false, file: join(stateDirectory, 'audit.jsonl') },
+    emulator,
+    directory: stateDirectory,
+    ...(store === undefined ? {} : { store }),
     backends: {
-      snippets: {
-        title: 'Snippets',
-        path: backendPath,
-        upstream: parts.upstream,
-        credential: { header: 'x-functions-key', value: 'env:FUNCTION_KEY' },
-        scopes: { 'snippets.use': 'Use your text snippets: read them, and save them if your role lets you' },
-        enter: { anyRole: ['Snippets.Reader', 'Snippets.Writer'] },
-        tools: { save_snippet: { anyRole: ['Snippets.Writer'] } },
-      },
+      snippets: describeSnippets(parts.upstream),
       ...(upstream === undefined ? {} : { own: { title: 'Your MCP server', path: '/own/mcp', upstream } }),
     },
   });
-  const env = { CLIENT_SECRET: GATEWAY_CLIENT_SECRET, FUNCTION_KEY: parts.functionKey };
+  const text = stringify({ ...trial, listen: { host: '127.0.0.1', port } });
+  const env = { ...trialEnv, FUNCTION_KEY: parts.functionKey };
   const loaded = loadConfig({ source: { text }, baseDirectory: stateDirectory, env });
   if (!loaded.ok)
     throw new UsageFault(loaded.error.map(({ path, problem }) => `${path}: ${problem}`).join('; '));
