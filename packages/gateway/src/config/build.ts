@@ -5,11 +5,13 @@ import type {
   ClientsConfig,
   CloudConfig,
   Config,
-  EntraConfig,
+  EntraApp,
   EntraCredential,
+  FrontConfig,
+  ServerConfig,
 } from './config.ts';
+import { buildBackendCredential, withCredentialScopes } from './backend-credential.ts';
 import { clouds, defaults } from './defaults.ts';
-import { describePath } from './fault.ts';
 import { type Resolved, resolvePath, type Surroundings } from './references.ts';
 import { buildRules } from './rules.ts';
 import type { BackendFile, ConfigFile } from './schema.ts';
@@ -20,31 +22,57 @@ import { isLoopbackUrl } from './url-rules.ts';
 
 /** @param file free of faults; @param resolved with every reference of the file. */
 export function buildConfig(file: ConfigFile, resolved: Resolved, surroundings: Surroundings): Config {
+  return {
+    ...buildServer(file, resolved, surroundings),
+    listen: buildListen(file),
+    backends: Object.entries(file.backends).map(([name, backend]) =>
+      buildBackend(name, backend, file.publicUrl, resolved),
+    ),
+  };
+}
+
+/** All that does not depend on what is served behind it: also of a server that guards itself (`own-server.ts`). */
+export function buildServer(
+  file: Omit<ConfigFile, 'listen' | 'backends'>,
+  resolved: Resolved,
+  surroundings: Surroundings,
+): ServerConfig {
   const at = (path: string) => resolvePath(path, surroundings);
   return {
-    publicUrl: file.publicUrl,
-    listen: buildListen(file),
-    trustedProxies: file.trustedProxies.map(withPrefix),
-    allowedHosts: file.allowedHosts,
-    allowedOrigins: file.allowedOrigins,
-    entra: buildEntra(file.entra, resolved, surroundings),
+    ...buildFront(file, at),
+    entra: {
+      ...buildEntraApp(file.entra, surroundings),
+      credential: buildCredential(file.entra.credential, resolved, surroundings),
+    },
     store: buildStore(file.store, resolved, surroundings),
     keys: buildKeys(file.keys, resolved, surroundings),
     clients: buildClients(file.clients, resolved, at),
     lifetimes: file.lifetimes,
     streams: file.streams,
     leaver: file.leaver,
+  };
+}
+
+/** What a server needs that issues nothing itself. */
+export function buildFront(file: FrontFile, at: (path: string) => string): FrontConfig {
+  return {
+    publicUrl: file.publicUrl,
+    trustedProxies: file.trustedProxies.map(withPrefix),
+    allowedHosts: file.allowedHosts,
+    allowedOrigins: file.allowedOrigins,
     limits: file.limits,
     audit: {
       stdout: file.audit.stdout,
       onOverflow: file.audit.onOverflow,
       ...(file.audit.file === undefined ? {} : { file: at(file.audit.file) }),
     },
-    backends: Object.entries(file.backends).map(([name, backend]) =>
-      buildBackend(name, backend, file.publicUrl, resolved),
-    ),
   };
 }
+
+type FrontFile = Pick<
+  ConfigFile,
+  'publicUrl' | 'trustedProxies' | 'allowedHosts' | 'allowedOrigins' | 'limits' | 'audit'
+>;
 
 /** On loopback the gateway is its own front door, so it listens where `publicUrl` points. */
 function buildListen({ publicUrl, listen }: ConfigFile): Config['listen'] {
@@ -62,12 +90,14 @@ function withPrefix(range: string): string {
   return range.includes(':') ? `${range}/128` : `${range}/32`;
 }
 
-function buildEntra(entra: ConfigFile['entra'], resolved: Resolved, surroundings: Surroundings): EntraConfig {
+export function buildEntraApp(
+  entra: Omit<ConfigFile['entra'], 'credential'>,
+  surroundings: Surroundings,
+): EntraApp {
   return {
     cloud: buildCloud(entra.cloud),
     tenants: [...new Set([entra.tenant].flat())],
     clientId: entra.clientId,
-    credential: buildCredential(entra.credential, resolved, surroundings),
     scopes: entra.scopes,
     ...(entra.caFile === undefined ? {} : { caFile: resolvePath(entra.caFile, surroundings) }),
   };
@@ -137,23 +167,16 @@ function buildBackend(
   publicUrl: string,
   resolved: Resolved,
 ): BackendConfig {
-  const { credential, title = name } = backend;
-  const secretPath = describePath(['backends', name, 'credential', 'value']);
+  const { title = name } = backend;
+  const credential = buildBackendCredential(name, backend.credential, resolved);
   return {
     name,
     path: backend.path,
     resource: publicUrl + backend.path,
     upstream: backend.upstream,
     title,
-    ...(credential === undefined
-      ? {}
-      : {
-          credential: {
-            header: credential.header.toLowerCase(),
-            value: new Secret(need(resolved, secretPath)),
-          },
-        }),
-    scopes: buildScopes(name, backend.scopes, title),
+    ...(credential === undefined ? {} : { credential }),
+    scopes: withCredentialScopes(buildScopes(name, backend.scopes, title), credential),
     rules: buildRules(backend),
     firstByteTimeoutMs: backend.firstByteTimeoutMs,
   };

@@ -11,8 +11,8 @@ export interface Config extends ServerConfig {
   readonly backends: readonly BackendConfig[];
 }
 
-/** What signs people in and knows their tokens again, whatever is served behind it. */
-export interface ServerConfig {
+/** What every server needs, also one that issues nothing itself. */
+export interface FrontConfig {
   /** Public origin, without a trailing slash: the issuer, byte for byte. `https`, or `http` on loopback only. */
   readonly publicUrl: string;
   /** CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
@@ -21,6 +21,12 @@ export interface ServerConfig {
   readonly allowedHosts: readonly string[];
   /** Web origins whose pages may call the MCP endpoints; `any`: all, since a bearer token is needed anyway. */
   readonly allowedOrigins: 'any' | readonly string[];
+  readonly limits: Limits;
+  readonly audit: AuditConfig;
+}
+
+/** What signs people in and knows their tokens again, whatever is served behind it. */
+export interface ServerConfig extends FrontConfig {
   readonly entra: EntraConfig;
   readonly store: StoreConfig;
   readonly keys: KeysConfig;
@@ -33,16 +39,18 @@ export interface ServerConfig {
     readonly keepAliveSeconds: number;
   };
   readonly leaver: LeaverConfig;
-  readonly limits: Limits;
-  readonly audit: AuditConfig;
 }
 
-export interface EntraConfig {
+export interface EntraConfig extends EntraApp {
+  readonly credential: EntraCredential;
+}
+
+/** An app registration, as far as it is no secret. */
+export interface EntraApp {
   readonly cloud: CloudConfig;
   /** Tenant ids (GUID). More than one: a multi-tenant app, limited to these. */
   readonly tenants: readonly string[];
   readonly clientId: string;
-  readonly credential: EntraCredential;
   /** Scopes asked at sign-in beside `openid profile offline_access`. */
   readonly scopes: readonly string[];
   /** PEM file of an additional trusted CA for the authority: the emulator's, or a corporate proxy's. */
@@ -217,11 +225,26 @@ export interface ProtectedResource {
   readonly rules: BackendRules;
 }
 
+export type BackendCredentialConfig =
+  /** A fixed secret. `header` in small letters. */
+  | { readonly kind: 'header'; readonly header: string; readonly value: Secret }
+  /** A bearer token of the gateway's managed identity for `resource`. */
+  | { readonly kind: 'managedIdentity'; readonly resource: string; readonly clientId?: string }
+  /** The person's own token for the API that `scopes` belong to. */
+  | {
+      readonly kind: 'entra';
+      readonly scopes: readonly string[];
+      readonly flow: 'refresh' | 'onBehalfOf';
+    }
+  /** The signed identity; `header` in small letters, with `authorization` as a bearer token. */
+  | { readonly kind: 'identityJwt'; readonly header: string };
+
 /** A protected resource that another server serves. */
 export interface BackendConfig extends ProtectedResource {
   /** The backend's own MCP endpoint. */
   readonly upstream: string;
-  readonly credential?: { readonly header: string; readonly value: Secret };
+  /** How the gateway proves itself there; undefined: not at all. */
+  readonly credential?: BackendCredentialConfig;
   /** Time to the first byte of the backend's answer. */
   readonly firstByteTimeoutMs: number;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { err, ok, type Result } from '@valetkey/core/base/result';
+import type * as z from 'zod';
 import { buildConfig, federatedTokenVariable } from './build.ts';
 import type { Config } from './config.ts';
 import { listCrossFaults } from './cross-rules.ts';
@@ -66,11 +67,7 @@ function readSource(
 /** The parts that are right by themselves; a backend that is wrong does not hide its neighbours. */
 function findSections(document: unknown): Sections {
   if (!isMap(document)) return {};
-  const found: Record<string, unknown> = {};
-  for (const [name, schema] of Object.entries(configSchema.shape)) {
-    const part = schema.safeParse(document[name]);
-    if (part.success) found[name] = part.data;
-  }
+  const found = findParts(configSchema.shape, document);
   if (found['backends'] === undefined && isMap(document['backends'])) {
     const backends = Object.entries(document['backends']).flatMap(([name, value]) => {
       const backend = backendSchema.safeParse(value);
@@ -81,7 +78,18 @@ function findSections(document: unknown): Sections {
   return found;
 }
 
-function checkFederatedToken({ entra }: Sections, { env }: Surroundings): ConfigFault[] {
+export function findParts(
+  shape: Readonly<Record<string, z.ZodType>>,
+  document: unknown,
+): Record<string, unknown> {
+  if (!isMap(document)) return {};
+  const parsed = Object.entries(shape).map(
+    ([name, schema]) => [name, schema.safeParse(document[name])] as const,
+  );
+  return Object.fromEntries(parsed.flatMap(([name, part]) => (part.success ? [[name, part.data]] : [])));
+}
+
+export function checkFederatedToken({ entra }: Sections, { env }: Surroundings): ConfigFault[] {
   const identity = entra?.credential.workloadIdentity;
   if (identity === undefined || identity.tokenFile !== undefined || env[federatedTokenVariable]) return [];
   return [
