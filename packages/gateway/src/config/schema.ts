@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { text } from './checked-text.ts';
+import { credentialSchema } from './backend-credential.ts';
 import { bounds, defaults } from './defaults.ts';
 import { rulesShape } from './rules-schema.ts';
 import { scopesSchema } from './scopes.ts';
@@ -12,7 +13,6 @@ import { checkBackendPath, checkOrigin, checkRedirectUri, checkUpstream } from '
 import {
   checkBackendName,
   checkCidr,
-  checkCredentialHeader,
   checkGuid,
   checkReference,
   checkStorePrefix,
@@ -142,25 +142,11 @@ const limits = z.strictObject({
   requestTimeoutMs: whole(bounds.requestTimeoutMs).default(defaults.requestTimeoutMs),
 });
 
-const sentence = z.string().min(1).max(300);
-const scopeWithEntra = z.strictObject({
-  description: sentence.describe('A plain sentence for the consent page.'),
-  entra: z
-    .array(notEmpty)
-    .min(1)
-    .describe(
-      'Scopes of Entra that the server needs for it: asked at the sign-in of whoever asks for this one.',
-    ),
-});
-
 export const backendSchema = z.strictObject({
   path: text(checkBackendPath).describe('Path of the MCP endpoint at the gateway, such as /snippets/mcp.'),
   upstream: text(checkUpstream).describe("URL of the backend's own MCP endpoint."),
   title: notEmpty.optional().describe('For people, on the consent page. Default: the name of the backend.'),
-  credential: z
-    .strictObject({ header: text(checkCredentialHeader), value: reference })
-    .optional()
-    .describe('How the gateway proves itself to the backend.'),
+  credential: credentialSchema,
   scopes: scopesSchema,
   ...rulesShape,
   firstByteTimeoutMs: whole(bounds.firstByteTimeoutMs).default(defaults.firstByteTimeoutMs),
