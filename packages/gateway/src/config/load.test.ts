@@ -55,6 +55,19 @@ const withBackend = (change: Record<string, unknown>) => ({
 });
 const withEntra = (change: Record<string, unknown>) => ({ ...good, entra: { ...good.entra, ...change } });
 
+test.each(['', '# nothing yet\n', '---\n'])(
+  'an empty file lacks every setting, and each is named: %j',
+  (text) => {
+    const loaded = loadConfig({ source: { text }, env: {} });
+    expect(loaded.ok || loaded.error.map(({ path }) => path)).toEqual(['publicUrl', 'entra', 'backends']);
+  },
+);
+
+test.each(['- publicUrl', 'publicUrl'])('a file that is no map is told so: %j', (text) => {
+  const loaded = loadConfig({ source: { text }, env: {} });
+  expect(loaded.ok || loaded.error).toMatchObject([{ path: 'the file', remedy: 'Write a map' }]);
+});
+
 test('the smallest configuration is complete: defaults, resource, paths, resolved secrets', () => {
   const config = loadGood(good);
   expect(config).toMatchObject({
@@ -364,8 +377,7 @@ const invalid: readonly [string, string, unknown][] = [
     { ...good, clients: { redirectUris: ['cursor://x#y'] } },
   ],
   ['a rate of nothing', 'limits.token.requests', { ...good, limits: { token: { requests: 0 } } }],
-  ['no configuration', '', ''],
-  ['a list', '', '- a\n- b'],
+  ['a list', 'the file', '- a\n- b'],
 ];
 test.each(invalid)('%s is a fault at %s', (_name, path, document) => {
   const faults = faultsOf(document);

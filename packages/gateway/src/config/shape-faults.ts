@@ -17,7 +17,7 @@ function faultsOf(issue: Issue, base: Path, root: z.ZodType): ConfigFault[] {
   if (issue.code === 'invalid_key') {
     return issue.issues.flatMap((inner) => faultsOf({ ...inner, path: [] }, path, root));
   }
-  return [{ path: describePath(path), ...describeIssue(issue) }];
+  return [{ path: describePath(path) || 'the file', ...describeIssue(issue) }];
 }
 
 /** The branch that got furthest is the one that was meant; where none got past its first step, all are named. */

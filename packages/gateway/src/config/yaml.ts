@@ -26,7 +26,8 @@ export function parseYaml(text: string): Result<unknown, ConfigFault[]> {
     );
   }
   try {
-    return ok(document.toJS({ maxAliasCount }));
+    // An empty file is a map without settings: then each one that it lacks can be named.
+    return ok(document.toJS({ maxAliasCount }) ?? {});
   } catch {
     return err([fault('the file', 'names an unknown alias, or expands too many of them')]);
   }
