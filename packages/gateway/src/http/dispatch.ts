@@ -10,6 +10,7 @@ import { rateLimitKey } from './client-ip.ts';
 import { applyCors, listMethods, preflightHeaders, withdrawCors } from './cors.ts';
 import type { Exchange, Handler, Route } from './exchange.ts';
 import { createHostPolicy, createOriginPolicy } from './origin-policy.ts';
+import { hasPlainFraming } from './message-framing.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { type Refusal, refusals, sendRefusal } from './refuse.ts';
 import { checkRequestTarget } from './request-target.ts';
@@ -39,7 +40,7 @@ const storeRetrySeconds = 2;
 /**
  * Builds the one request listener of the gateway from its route table.
  *
- * The order of the checks is the order of `dispatch` below: target, host, preflight, row, method, origin, size,
+ * The order of the checks is the order of `dispatch` below: framing, target, host, preflight, row, method, origin, size,
  * rate limit, handler. CORS headers are set first, so that a page can read each of the refusals.
  *
  * @throws TypeError for a route table that contradicts itself.
@@ -65,6 +66,10 @@ export function createRouter(
   /** @param path as received, so that a route matches bytes and not what a parser made of them. */
   async function dispatch(exchange: Exchange, path: string | undefined): Promise<void> {
     const { req, res } = exchange;
+    if (!hasPlainFraming(req)) {
+      res.shouldKeepAlive = false;
+      return sendRefusal(exchange, refusals.badFraming);
+    }
     if (path === undefined) return sendRefusal(exchange, refusals.badTarget);
     const rows = findRows(path);
     const row = findMethod(rows, exchange.method);

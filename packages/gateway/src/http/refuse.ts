@@ -4,6 +4,13 @@ import { sendHtml, sendJson } from './respond.ts';
 
 /** What the router itself can answer with. The texts are ours alone: never a message of an exception. */
 export const refusals = {
+  badFraming: {
+    status: 400,
+    error: 'invalid_request',
+    title: 'This request is not valid',
+    explanation: 'The request does not say clearly where it ends.',
+    forOperator: 'A proxy in front must speak HTTP/1.1 or HTTP/1.0, with no transfer coding but chunked.',
+  },
   badTarget: {
     status: 400,
     error: 'invalid_request',
