@@ -195,6 +195,20 @@ test('A51 A52 D27: an allowed call reaches the backend byte for byte, without th
   ]);
 });
 
+test('a second round of a modern call arrives as it was sent: its state, and parameters in headers nobody knows', async () => {
+  const params = {
+    ...modern,
+    name: 'hello',
+    inputResponses: { a: { action: 'accept' } },
+    requestState: '{"role":"Snippets.Writer"}\u00e4',
+  };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }, null, 2);
+  const headers = { ...signedIn(), ...modernHeaders, 'Mcp-Name': 'hello', 'Mcp-Param-Unheard-Of': 'EU' };
+  expect((await ask({ headers, body })).status).toBe(200);
+  expect(arrived[0]?.body).toBe(body);
+  expect(arrived[0]?.headers['mcp-param-unheard-of']).toBe('EU');
+});
+
 test.each(['GET', 'DELETE'])(
   '%s of the legacy era passes for who may enter, and only for them',
   async (method) => {

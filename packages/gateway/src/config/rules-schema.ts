@@ -91,7 +91,8 @@ function checkClient(entry: string): Complaint | undefined {
     return complain('is no client id', `Write 1 to ${maxClientLength} characters without blanks`);
   if (!isPattern(entry)) return undefined;
   const origin = isClientHost(entry) ? entry.slice(0, -2) : '';
-  const url = URL.parse(origin);
+  // `*` is a letter of a host to URL parsers.
+  const url = isPattern(origin) ? null : URL.parse(origin);
   if (url !== null && url.origin === origin && (url.protocol === 'https:' || isLoopbackUrl(origin)))
     return undefined;
   return complain(
