@@ -7,6 +7,7 @@ import { dev } from './commands/dev.ts';
 import { exportStore } from './commands/export.ts';
 import { importStore } from './commands/import.ts';
 import { migrate } from './commands/migrate.ts';
+import { policy } from './commands/policy.ts';
 import { keys } from './commands/keys.ts';
 import { serve } from './commands/serve.ts';
 import { sessions } from './commands/sessions.ts';
@@ -34,6 +35,11 @@ const usage = `valetkey: Entra ID sign-in for any MCP server
       --person WHO  an object id, or a user name
   valetkey consents list|revoke --config FILE [--person WHO] [--client ID] [--all] [--json]
       What people allowed clients; revoke has them asked again.
+  valetkey policy explain --config FILE --backend NAME [--as WHO] [--roles A,B] [--groups ID] [--scopes A]
+      [--tenant ID] [--client ID] [--tool NAME | --prompt NAME | --resource URI] [--json]
+      What the rules say to a person, and why: a dry run of what the gateway does.
+      --as WHO     somebody who is signed in, by object id or user name; else anybody with what follows
+      Ends with 0 where it is allowed (without --tool and the like: to enter), with 2 where it is not.
   valetkey keys list|rotate|prune --config FILE [--step stage|use] [--wait SECONDS]
       The keys that seal the store and sign: rotate adds new ones and puts them to use, with nobody signed out and
       no restart; prune removes those that seal nothing any more.
@@ -56,6 +62,7 @@ const commands: Readonly<Record<string, (args: string[]) => Promise<number>>> = 
   check,
   sessions,
   consents,
+  policy,
   keys,
   migrate,
   export: exportStore,

@@ -27,6 +27,7 @@ Valetkey is ready.
 ${servers.map(([, address]) => `  MCP server     ${address}`).join('\n')}
   gateway        ${ready.gateway}
   Entra emulator ${ready.emulator}
+  configuration  ${more.stateDirectory}/valetkey.yaml
   audit and log  ${more.stateDirectory}
 
 Sign in as one of (username, password, app roles, what is special):

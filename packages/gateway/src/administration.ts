@@ -20,6 +20,8 @@ import { openDriver } from './store/open-store.ts';
 import { createStore } from './store/sealed.ts';
 import type { World } from './world.ts';
 
+export type { Session } from './session/session.ts';
+
 /** Each that is given must fit. A person is an object id, `tenant.object`, or a user name as they signed in. */
 export interface Choice {
   readonly person?: string;

@@ -23,6 +23,8 @@ import { describeStartFault, runGateway } from './serve.ts';
 const defaultPort = '8808';
 const backendPath = '/snippets/mcp';
 const callbackPath = '/auth/callback';
+/** In the state directory. */
+const configFileName = 'valetkey.yaml';
 
 /** What is running, as `--json` prints it. */
 export interface Ready {
@@ -131,11 +133,25 @@ async function devConfig(
     },
   });
   const text = stringify({ ...trial, listen: { host: '127.0.0.1', port } });
-  const env = { ...trialEnv, FUNCTION_KEY: parts.functionKey };
-  const loaded = loadConfig({ source: { text }, baseDirectory: stateDirectory, env });
+  const secrets = { ...trialEnv, FUNCTION_KEY: parts.functionKey };
+  const file = await writeConfigFile(stateDirectory, text, secrets);
+  const loaded = loadConfig({ source: { file }, env: {} });
   if (!loaded.ok)
     throw new UsageFault(loaded.error.map(({ path, problem }) => `${path}: ${problem}`).join('; '));
   return loaded.value;
+}
+
+/** With its secrets in files beside it, so that other commands can be given it: `valetkey sessions list --config …`. */
+async function writeConfigFile(directory: string, text: string, secrets: Readonly<Record<string, string>>) {
+  const nameOf = (variable: string) => `${variable.toLowerCase().replaceAll('_', '-')}.txt`;
+  for (const [variable, secret] of Object.entries(secrets))
+    await writeFile(join(directory, nameOf(variable)), secret, { mode: 0o600 });
+  const file = join(directory, configFileName);
+  await writeFile(
+    file,
+    text.replaceAll(/env:([A-Z_]+)/g, (_, name: string) => `file:./${nameOf(name)}`),
+  );
+  return file;
 }
 
 function describe({ publicUrl, backends }: Config, emulator: Emulator): Ready {

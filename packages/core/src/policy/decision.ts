@@ -38,13 +38,14 @@ export const allowed: Decision = Object.freeze({ allow: true });
 
 /** Frozen, because one decision out of the cache is handed to many callers. */
 export function deny(denial: Partial<Denial> & Pick<Denial, 'reason' | 'description'>): Decision {
-  const { missingRoles = [], missingGroups = [], missingScopes = [] } = denial;
+  const { reason, description, missingRoles = [], missingGroups = [], missingScopes = [] } = denial;
   return Object.freeze({
-    ...denial,
     allow: false,
+    reason,
     missingRoles: Object.freeze([...missingRoles]),
     missingGroups: Object.freeze([...missingGroups]),
     missingScopes: Object.freeze([...missingScopes]),
+    description,
   });
 }
 

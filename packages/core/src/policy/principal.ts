@@ -18,6 +18,8 @@ export interface Principal {
   readonly clientId: string;
   /** The sign-in behind the token. */
   readonly sessionId: string;
+  /** An application by itself, with a token of Entra's: no person stands behind it, `objectId` is its service principal. */
+  readonly isApplication?: boolean;
 }
 
 /** The one text form of a person: `<tid>.<oid>`. It is the `sub` of our tokens and the key of consents. */

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { openSealedStore } from '../session/sealed-store.suite.ts';
 import { StoreUnavailable } from '../store/driver.ts';
-import type { Store } from '../store/collection.ts';
+import type { Collection, Store } from '../store/collection.ts';
 import { createToolAnnotations } from './tool-annotations.ts';
 
 function open(store: Store = openSealedStore({ nowMs: () => Date.now() })) {
@@ -10,12 +10,18 @@ function open(store: Store = openSealedStore({ nowMs: () => Date.now() })) {
   const counted = { reads: 0, writes: 0 };
   const counting: Store = {
     ...store,
-    collection<Value>(name: string) {
-      const { get, put, ...rest } = store.collection<Value>(name);
+    collection<Value>(name: string): Collection<Value> {
+      const inner = store.collection<Value>(name);
       return {
-        ...rest,
-        get: (id) => ((counted.reads += 1), get(id)),
-        put: (...args) => ((counted.writes += 1), put(...args)),
+        ...inner,
+        get(id) {
+          counted.reads += 1;
+          return inner.get(id);
+        },
+        put(id, value, options) {
+          counted.writes += 1;
+          return inner.put(id, value, options);
+        },
       };
     },
   };
