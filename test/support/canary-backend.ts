@@ -15,13 +15,24 @@ export interface CanaryBackend {
   close(): Promise<void>;
 }
 
+/** What a backend says in place of its answer: a 401, a 500. */
+export interface CanaryRefusal {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** `initialize` opens a session, as a backend of the legacy era does; `subscriptions/listen` a stream; all else is echoed. */
-export async function startCanaryBackend(): Promise<CanaryBackend> {
+export async function startCanaryBackend(
+  refuse: (arrival: Arrival) => CanaryRefusal | undefined = () => undefined,
+): Promise<CanaryBackend> {
   const arrivals: Arrival[] = [];
   const server = createServer((req, res) => void answer(req, res));
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = await readText(req);
-    arrivals.push({ method: req.method ?? '', url: req.url ?? '', rawHeaders: req.rawHeaders, body });
+    const arrival = { method: req.method ?? '', url: req.url ?? '', rawHeaders: req.rawHeaders, body };
+    arrivals.push(arrival);
+    const refusal = refuse(arrival);
+    if (refusal !== undefined) return void res.writeHead(refusal.status, refusal.headers).end('{}');
     if (body.includes('"initialize"')) res.setHeader('mcp-session-id', `session-${arrivals.length}`);
     if (body.includes('"subscriptions/listen"')) return openStream(res);
     res.writeHead(200, { 'content-type': 'application/json' });

@@ -2,6 +2,7 @@
  * A person with a browser, over plain HTTP: a cookie jar per origin, redirects one by one, forms read from the
  * page. Quicker than Chromium where the browser's own rules are not what is tested; those are under `test/e2e`.
  */
+import { FACTOR_CODE } from '@valetkey/entra-emulator';
 import type { Person } from './product.ts';
 
 export interface Answer {
@@ -107,6 +108,8 @@ export async function signInOverHttp(
     readonly gateway: string;
     readonly emulator: string;
     readonly remember?: boolean;
+    /** Told when the person was asked for it. */
+    readonly onSecondFactor?: () => void;
   },
 ): Promise<Answer> {
   const own = [options.gateway, options.emulator];
@@ -118,6 +121,10 @@ export async function signInOverHttp(
   if (answer.text.includes('name="passwd"') || answer.text.includes('name="loginfmt"')) {
     const { username, password } = options.person;
     answer = await browser.submit(answer, { loginfmt: username, passwd: password }, own);
+  }
+  if (answer.text.includes('name="otc"')) {
+    answer = await browser.submit(answer, { otc: FACTOR_CODE }, own);
+    options.onSecondFactor?.();
   }
   return answer;
 }

@@ -106,6 +106,7 @@ export async function obtainTokens(
     readonly browser?: HttpBrowser;
     readonly resource?: string;
     readonly scope?: string;
+    readonly onSecondFactor?: () => void;
   } = {},
 ): Promise<Tokens> {
   const clientId = options.clientId ?? (await registerClient(product));
@@ -118,6 +119,7 @@ export async function obtainTokens(
     person,
     gateway: product.url,
     emulator: product.emulator.httpOrigin,
+    ...(options.onSecondFactor === undefined ? {} : { onSecondFactor: options.onSecondFactor }),
   });
   const code = new URL(left.location ?? 'about:blank').searchParams.get('code');
   if (code === null) throw new Error(`no code: ${left.status} ${left.location ?? headingOf(left.text)}`);

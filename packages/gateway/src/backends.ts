@@ -5,6 +5,7 @@ import { createToolAnnotations } from './enforce/tool-annotations.ts';
 import type { Handler } from './http/exchange.ts';
 import { createMcpEndpoint } from './mcp-endpoint.ts';
 import type { BackendProxy } from './proxy/backend-proxy.ts';
+import { openCredential } from './proxy/credentials/open-credential.ts';
 import { createBackendProxy } from './proxy/forward.ts';
 import { createIdentitySigner } from './proxy/identity.ts';
 import type { Services } from './services.ts';
@@ -22,7 +23,7 @@ export interface Backend {
 
 /** Opens one backend. Nothing is asked of it before the first request. */
 export function openBackend(backend: BackendConfig, config: Config, services: Services): Backend {
-  const { world, store, verifier, audit, streams, isBlind, recheck } = services;
+  const { world, store, verifier, audit, streams, isBlind, recheck, telemetry } = services;
   const policy = createPolicy(backend.rules);
   const proxy = openProxy(backend, config, services);
   const endpoint = createMcpEndpoint({
@@ -38,6 +39,7 @@ export function openBackend(backend: BackendConfig, config: Config, services: Se
     streams,
     isBlind,
     recheck,
+    watch: telemetry.watchCall?.(backend),
   });
   const underWay = countUnderWay(endpoint);
   let closed: Promise<void> | undefined;
@@ -55,13 +57,29 @@ export function openBackend(backend: BackendConfig, config: Config, services: Se
 }
 
 function openProxy(backend: BackendConfig, config: Config, services: Services): BackendProxy {
-  const { world, keyRing, store, keepAlive } = services;
+  const { world, keyRing, store, entra, signIns, keepAlive } = services;
   const identity = createIdentitySigner({
     issuer: config.publicUrl,
     signingJwk: () => keyRing.signingJwk,
     clock: world.clock,
   });
-  return createBackendProxy({ backend, identity, store, clock: world.clock, log: world.log, keepAlive });
+  const credential = openCredential(backend, {
+    tokens: entra,
+    identity,
+    demandSignIn: signIns.stepUp,
+    clock: world.clock,
+    log: world.log,
+    caFile: config.entra.caFile,
+  });
+  return createBackendProxy({
+    backend,
+    identity,
+    credential,
+    store,
+    clock: world.clock,
+    log: world.log,
+    keepAlive,
+  });
 }
 
 /** A request is under way until its last byte is out: the handler's promise lasts as long. */

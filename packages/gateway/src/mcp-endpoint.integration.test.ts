@@ -41,7 +41,7 @@ beforeAll(async () => {
   gateway = await startGateway([
     backendAt(snippets.url, {
       resource,
-      credential: { header: 'x-functions-key', value: new Secret('function-key') },
+      credential: { kind: 'header', header: 'x-functions-key', value: new Secret('function-key') },
       rules: {
         enter: { anyRole: ['Snippets.Reader', 'Snippets.Writer'] },
         tools: { save_snippet: { anyRole: ['Snippets.Writer'] } },

@@ -11,7 +11,7 @@ import { createRouter } from './http/dispatch.ts';
 import { createRateLimiter } from './http/rate-limit.ts';
 import { createMcpEndpoint } from './mcp-endpoint.ts';
 import { createBackendProxy } from './proxy/forward.ts';
-import { type Listening, silentLog, startServer } from './proxy/front-and-back.suite.ts';
+import { credentialOf, type Listening, silentLog, startServer } from './proxy/front-and-back.suite.ts';
 import { createIdentitySigner } from './proxy/identity.ts';
 import { openSealedStore } from './session/sealed-store.suite.ts';
 
@@ -44,7 +44,14 @@ export async function startGateway(backends: readonly BackendConfig[]): Promise<
   const verifier = createTokenVerifier({ issuer, keyRing: ring, clock, isRevoked: (id) => revoked.has(id) });
   const mounted = backends.map((backend) => ({
     backend,
-    proxy: createBackendProxy({ backend, identity: signer, store, clock, log: silentLog }),
+    proxy: createBackendProxy({
+      backend,
+      identity: signer,
+      credential: credentialOf(backend, signer),
+      store,
+      clock,
+      log: silentLog,
+    }),
   }));
   const perMinute = { requests: 1000, windowSeconds: 60 };
   const router = createRouter(

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '@valetkey/core/base/clock';
 import type { Result } from '@valetkey/core/base/result';
+import type { JsonRpcId } from '@valetkey/core/mcp/errors';
 import type { Operation } from '@valetkey/core/mcp/operation';
 import type { Policy } from '@valetkey/core/policy/decide';
 import type { Principal } from '@valetkey/core/policy/principal';
@@ -27,7 +28,8 @@ import type { ToolAnnotations } from './enforce/tool-annotations.ts';
 import type { TokenVerifier, VerifiedToken } from './enforce/verify-token.ts';
 import type { Exchange, Handler } from './http/exchange.ts';
 import { sendJson } from './http/respond.ts';
-import type { BackendProxy, Forwarded } from './proxy/backend-proxy.ts';
+import { type BackendFault, type BackendProxy, faultName, type Forwarded } from './proxy/backend-proxy.ts';
+import type { CallWatch } from './telemetry/call-watch.ts';
 import { createOpenStreams, type CutReason, type OpenStreams } from './proxy/open-streams.ts';
 
 export interface McpEndpointOptions {
@@ -49,6 +51,8 @@ export interface McpEndpointOptions {
    * Resolves to false when the session has ended, or the token says what is no longer so.
    */
   readonly recheck?: (token: VerifiedToken) => Promise<boolean> | undefined;
+  /** Told where each request is; default: nobody looks. */
+  readonly watch?: ((exchange: Exchange) => CallWatch) | undefined;
 }
 
 /**
@@ -69,7 +73,9 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       audit.record({ ...event, ...about });
     };
 
+    const watch = options.watch?.(exchange);
     const caller = await admit(exchange);
+    watch?.authenticated(caller.ok ? caller.value.principal.clientId : undefined);
     if (!caller.ok) {
       const httpStatus = refuse(exchange, caller.error.refusal);
       return record({ event: 'access.denied', outcome: 'denied', reason: caller.error.reason, httpStatus });
@@ -85,10 +91,13 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     }
     const { operations, isBatch, era, bytes } = asked.value;
 
+    watch?.asked(asked.value);
     const judged = await judgeOperations(policy, annotations, principal, operations);
+    watch?.judged();
     if (judged.some(({ decision }) => !decision.allow)) {
       const httpStatus = refuse(exchange, { kind: 'denied', judged, isBatch });
       for (const denial of denials(judged)) record({ ...denial, ...who, httpStatus });
+      watch?.ended({ outcome: 'denied', reason: firstDenial(judged), httpStatus });
       return;
     }
 
@@ -100,6 +109,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
         principal,
         body: bytes,
         era,
+        watch: watch?.forwarding,
         ...(rewriteMessage === undefined ? {} : { rewriteMessage }),
       }),
     );
@@ -110,20 +120,23 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     else watched.close();
     const ended = forwarded.ok
       ? await endOf(forwarded.value, isRecordedNow)
-      : ({ outcome: 'error', reason: forwarded.error } as const);
+      : ({ outcome: 'error', reason: reasonOf(forwarded.error) } as const);
     const cut = watched.cutReason();
     const end = cut === undefined ? ended : ({ ...ended, outcome: 'denied', reason: cut } as const);
     const id = operations.find((operation) => operation.id !== undefined)?.id;
     const refused =
       forwarded.ok || forwarded.error === 'client_gone'
         ? {}
-        : { httpStatus: refuse(exchange, { kind: forwarded.error, id }) };
+        : { httpStatus: refuse(exchange, refusalOf(forwarded.error, id)) };
     for (const operation of operations) {
       record({ event: 'mcp.call', ...end, ...refused, ...who, ...auditedOperation(operation) });
     }
+    watch?.ended({ ...end, ...refused });
     log.debug({ requestId: exchange.id, backend: backend.name, ...end }, 'mcp request');
     if (!forwarded.ok || !isRecordedNow || cut !== undefined) return;
+    const hasEnded = watch?.streaming();
     await forwarded.value.ended;
+    hasEnded?.();
     const reason = watched.cutReason();
     if (reason !== undefined) record({ event: 'access.denied', outcome: 'denied', reason, ...who });
   };
@@ -170,6 +183,15 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
   }
 }
 
+function refusalOf(fault: Exclude<BackendFault, 'client_gone'>, id: JsonRpcId | undefined): Refusal {
+  return typeof fault === 'string' ? { kind: fault, id } : { ...fault, id };
+}
+
+/** `AADSTS50076` tells more than that a new sign-in is wanted. */
+function reasonOf(fault: BackendFault): string {
+  return typeof fault === 'object' && 'reason' in fault ? fault.reason : faultName(fault);
+}
+
 async function closingOnFault<Value>(watched: { close(): void }, work: Promise<Value>): Promise<Value> {
   try {
     return await work;
@@ -192,6 +214,11 @@ function* denials(judged: readonly Judged[]): Generator<Event> {
       ...auditedOperation(operation),
     };
   }
+}
+
+function firstDenial(judged: readonly Judged[]): string | undefined {
+  const denied = judged.find(({ decision }) => !decision.allow);
+  return denied?.decision.allow === false ? denied.decision.reason : undefined;
 }
 
 /** Streams that stay open for hours are recorded when they open, all else when it has ended. */

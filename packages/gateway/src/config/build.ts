@@ -13,11 +13,13 @@ import type {
 import { buildBackendCredential, withCredentialScopes } from './backend-credential.ts';
 import { clouds, defaults } from './defaults.ts';
 import { type Resolved, resolvePath, type Surroundings } from './references.ts';
+import { buildResilience } from './resilience.ts';
 import { buildRules } from './rules.ts';
 import type { BackendFile, ConfigFile } from './schema.ts';
 import { buildScopes } from './scopes.ts';
 import { buildKeys } from './sessions.ts';
 import { buildStore } from './store.ts';
+import { buildAccessLog, buildTelemetry } from './telemetry.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
 /** @param file free of faults; @param resolved with every reference of the file. */
@@ -25,15 +27,25 @@ export function buildConfig(file: ConfigFile, resolved: Resolved, surroundings: 
   return {
     ...buildServer(file, resolved, surroundings),
     listen: buildListen(file),
+    ...buildSeeing(file, surroundings),
     backends: Object.entries(file.backends).map(([name, backend]) =>
       buildBackend(name, backend, file.publicUrl, resolved),
     ),
   };
 }
 
+function buildSeeing(file: ConfigFile, surroundings: Surroundings): Pick<Config, 'telemetry' | 'accessLog'> {
+  const telemetry = buildTelemetry(file.telemetry, surroundings.env);
+  const accessLog = buildAccessLog(file.accessLog, surroundings);
+  return {
+    ...(telemetry === undefined ? {} : { telemetry }),
+    ...(accessLog === undefined ? {} : { accessLog }),
+  };
+}
+
 /** All that does not depend on what is served behind it: also of a server that guards itself (`own-server.ts`). */
 export function buildServer(
-  file: Omit<ConfigFile, 'listen' | 'backends'>,
+  file: Omit<ConfigFile, 'listen' | 'backends' | 'telemetry' | 'accessLog'>,
   resolved: Resolved,
   surroundings: Surroundings,
 ): ServerConfig {
@@ -178,7 +190,7 @@ function buildBackend(
     ...(credential === undefined ? {} : { credential }),
     scopes: withCredentialScopes(buildScopes(name, backend.scopes, title), credential),
     rules: buildRules(backend),
-    firstByteTimeoutMs: backend.firstByteTimeoutMs,
+    ...buildResilience(backend),
   };
 }
 

@@ -9,6 +9,38 @@ import type { BackendRules } from '@valetkey/core/policy/rules';
 export interface Config extends ServerConfig {
   readonly listen: { readonly host: string; readonly port: number };
   readonly backends: readonly BackendConfig[];
+  /** Undefined: nothing is measured, and nothing of OpenTelemetry is loaded. */
+  readonly telemetry?: TelemetryConfig;
+  /** Undefined: there is none. */
+  readonly accessLog?: AccessLogConfig;
+}
+
+export interface TelemetryConfig {
+  /** `service.name` of the resource. */
+  readonly serviceName: string;
+  readonly metrics: {
+    /** A listener of its own; port 0: any free one. */
+    readonly prometheus?: { readonly host: string; readonly port: number };
+    readonly otlp?: OtlpConfig & { readonly intervalSeconds: number };
+  };
+  readonly traces?: {
+    readonly otlp: OtlpConfig;
+    /** From 0 to 1: the part of requests that is traced. */
+    readonly sampleRatio: number;
+    /** The caller's `traceparent` decides instead, where there is one. */
+    readonly parentBased: boolean;
+  };
+}
+
+/** Headers, compression, time-out and certificates come from the `OTEL_EXPORTER_OTLP_*` variables. */
+export interface OtlpConfig {
+  /** Base address; undefined: by `OTEL_EXPORTER_OTLP_ENDPOINT` or its default. */
+  readonly endpoint?: string;
+}
+
+/** No `file`: standard output. */
+export interface AccessLogConfig {
+  readonly file?: string;
 }
 
 /** What every server needs, also one that issues nothing itself. */
@@ -245,6 +277,39 @@ export interface BackendConfig extends ProtectedResource {
   readonly upstream: string;
   /** How the gateway proves itself there; undefined: not at all. */
   readonly credential?: BackendCredentialConfig;
-  /** Time to the first byte of the backend's answer. */
-  readonly firstByteTimeoutMs: number;
+  readonly timeouts: BackendTimeouts;
+  readonly capacity: BackendCapacity;
+  readonly circuit: CircuitConfig;
+  readonly health?: HealthConfig;
+}
+
+export interface BackendTimeouts {
+  readonly connectMs: number;
+  /** From the request to the first byte of the answer. */
+  readonly firstByteMs: number;
+  /** Longest silence within an answer that is no event stream; undefined: any. */
+  readonly idleMs?: number;
+}
+
+/** Of one gateway process. Undefined: any number. */
+export interface BackendCapacity {
+  /** Requests under way, open streams apart. */
+  readonly maxConcurrent?: number;
+  /** Requests that wait for one of those to end. */
+  readonly maxQueued: number;
+  readonly queueMs: number;
+  /** Open streams: GET, `subscriptions/listen`. */
+  readonly maxStreams?: number;
+}
+
+export interface CircuitConfig {
+  /** Requests in a row without an answer; 0: it never opens. */
+  readonly failures: number;
+  readonly openSeconds: number;
+}
+
+export interface HealthConfig {
+  /** At the server of `upstream`; undefined: an MCP ping at `upstream` itself. */
+  readonly path?: string;
+  readonly intervalSeconds: number;
 }

@@ -1,11 +1,13 @@
 /** Rules between values. Each looks at the parts that have their shape, and is silent about the others. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { checkCredentialScopes } from './backend-credential.ts';
 import { type ConfigFault, describePath } from './fault.ts';
 import type { Resolved, Sections } from './references.ts';
 import { listRuleFaults } from './rules.ts';
 import type { BackendFile } from './schema.ts';
 import { checkKeys } from './sessions.ts';
 import { checkStore } from './store.ts';
+import { checkTelemetry } from './telemetry.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
 export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigFault[] {
@@ -18,9 +20,13 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
     ...checkScopeSentences(backends),
     ...backends.flatMap(([name, backend]) => checkRules(name, backend, sections)),
     ...backends.flatMap(([name]) => checkHeaderValue(name, resolved)),
+    ...backends.flatMap(([name, { credential }]) =>
+      checkCredentialScopes(name, credential, sections.entra?.scopes ?? []),
+    ),
     ...checkCertificate(resolved),
     ...checkStore(sections.store, resolved),
     ...checkKeys(sections.keys, resolved),
+    ...checkTelemetry(sections.telemetry, sections.listen),
   ];
 }
 

@@ -43,8 +43,22 @@ export const defaults = {
   /** A tool call may carry a document. */
   mcpBodyBytes: 4 * 1024 * 1024,
   requestTimeoutMs: 30_000,
+  /** On a network that works a connection takes milliseconds; this leaves room for a container that starts. */
+  connectMs: 10_000,
   /** A tool may think for a while before it says its first word. */
-  firstByteTimeoutMs: 60_000,
+  firstByteMs: 60_000,
+  /** A client notices a second; most clients give up after some. */
+  queueMs: 1000,
+  /** A restart of a backend costs a request or two; five in a row are an outage. */
+  circuitFailures: 5,
+  /** Long enough to spare a backend that starts, short enough that nobody waits for the gateway to notice. */
+  circuitOpenSeconds: 5,
+  healthSeconds: 30,
+  serviceName: 'valetkey',
+  /** The port that OpenTelemetry's own exporters take; on loopback, since no one signs in there. */
+  prometheusListen: '127.0.0.1:9464',
+  /** As the SDK has it: often enough for an alarm, seldom enough to be free. */
+  exportSeconds: 60,
 } as const;
 
 /** Bounds that keep a slip of the pen (milliseconds for seconds) from becoming a policy. */
@@ -65,7 +79,16 @@ export const bounds = {
   windowSeconds: { min: 1, max: day },
   mcpBodyBytes: { min: 1024, max: 256 * 1024 * 1024 },
   requestTimeoutMs: { min: 1000, max: 10 * minute * 1000 },
-  firstByteTimeoutMs: { min: 100, max: hour * 1000 },
+  connectMs: { min: 100, max: 2 * minute * 1000 },
+  firstByteMs: { min: 100, max: hour * 1000 },
+  idleMs: { min: 100, max: hour * 1000 },
+  concurrent: { min: 1, max: 1_000_000 },
+  queued: { min: 0, max: 100_000 },
+  queueMs: { min: 10, max: minute * 1000 },
+  circuitFailures: { min: 0, max: 1000 },
+  circuitOpenSeconds: { min: 1, max: hour },
+  healthSeconds: { min: 1, max: day },
+  exportSeconds: { min: 1, max: hour },
 } as const;
 
 /** The Microsoft clouds. Tokens of one are worth nothing in another, so all three hosts follow from one word. */

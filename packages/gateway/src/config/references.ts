@@ -1,5 +1,6 @@
 /** Resolves what the file only points at: `env:` and `file:` secrets, PEM files, the federated token's file. */
 import { resolve } from 'node:path';
+import { credentialReference } from './backend-credential.ts';
 import type { BackendFile, ConfigFile } from './schema.ts';
 import { complain, type ConfigFault, describePath } from './fault.ts';
 import { isReference } from './word-rules.ts';
@@ -69,7 +70,7 @@ function listReferences(sections: Sections): Reference[] {
     ),
     ...Object.entries(backends).map(
       ([name, backend]: [string, BackendFile]) =>
-        [['backends', name, 'credential', 'value'], backend.credential?.value] as const,
+        [['backends', name, 'credential', 'value'], credentialReference(backend.credential)] as const,
     ),
   ];
   return listed.flatMap(([path, text]) => (text === undefined ? [] : [{ path: describePath(path), text }]));

@@ -6,9 +6,11 @@ import * as z from 'zod';
 import { text } from './checked-text.ts';
 import { credentialSchema } from './backend-credential.ts';
 import { bounds, defaults } from './defaults.ts';
+import { resilienceShape } from './resilience.ts';
 import { rulesShape } from './rules-schema.ts';
 import { scopesSchema } from './scopes.ts';
 import { keysSchema, leaverSchema, lifetimesSchema, streamsSchema } from './sessions.ts';
+import { accessLogSchema, telemetrySchema } from './telemetry.ts';
 import { checkBackendPath, checkOrigin, checkRedirectUri, checkUpstream } from './url-rules.ts';
 import {
   checkBackendName,
@@ -149,7 +151,7 @@ export const backendSchema = z.strictObject({
   credential: credentialSchema,
   scopes: scopesSchema,
   ...rulesShape,
-  firstByteTimeoutMs: whole(bounds.firstByteTimeoutMs).default(defaults.firstByteTimeoutMs),
+  ...resilienceShape,
 });
 
 export const configSchema = z.strictObject({
@@ -222,6 +224,10 @@ export const configSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  telemetry: telemetrySchema
+    .prefault({})
+    .describe('Metrics and traces by OpenTelemetry. Other OTEL_* variables are honoured as its SDK does.'),
+  accessLog: accessLogSchema,
   backends: z
     .record(text(checkBackendName), backendSchema)
     .refine((map) => Object.keys(map).length > 0, {

@@ -59,7 +59,6 @@ export function checkBackendName(text: string): Complaint | undefined {
 }
 
 const refusedHeaders = new Set([
-  'authorization',
   'connection',
   'content-length',
   'content-type',
@@ -91,6 +90,32 @@ export function checkCredentialHeader(text: string): Complaint | undefined {
     );
   }
   return undefined;
+}
+
+/** As above, and none that the gateway writes anyway. */
+export function checkIdentityHeader(text: string): Complaint | undefined {
+  if (!text.toLowerCase().startsWith('x-valetkey-')) return checkCredentialHeader(text);
+  return complain(
+    'is a header that the gateway writes in any case',
+    'Write authorization, or a name of your own',
+  );
+}
+
+/** App ID URI or GUID of an API: visible ASCII, since it travels in a query. */
+export function checkResourceName(text: string): Complaint | undefined {
+  if (/^[\x21-\x7e]{1,250}$/.test(text)) return undefined;
+  return complain(
+    'is not the name of an API',
+    'Write its App ID URI, such as api://8f5c0c1e-4d0e-4b5c-9d0e-3f1a2b3c4d5e',
+  );
+}
+
+/** A scope of an API at Entra, in the form of RFC 6749 §3.3. */
+export function checkApiScope(text: string): Complaint | undefined {
+  if (oidcScopes.has(text))
+    return complain(`the scope ${text} gives no token for an API`, 'Name a scope of the API');
+  if (/^[\x21\x23-\x5b\x5d-\x7e]{1,250}$/.test(text)) return undefined;
+  return complain('is not a scope', 'Write it with its API, such as api://payroll/payroll.read');
 }
 
 export function checkCidr(text: string): Complaint | undefined {

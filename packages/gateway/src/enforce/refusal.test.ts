@@ -24,6 +24,7 @@ test.each<[Refusal, number]>([
   [{ kind: 'timeout', id: 7 }, 504],
   [{ kind: 'credential_refused', id: 7 }, 502],
   [{ kind: 'unusable_answer', id: 7 }, 502],
+  [{ kind: 'busy', id: 7 }, 503],
 ])('$kind is answered with its status and a JSON-RPC error', (refusal, status) => {
   const answer = answerRefusal(refusal, context);
   expect(answer.status).toBe(status);

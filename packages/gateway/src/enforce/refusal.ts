@@ -36,8 +36,29 @@ export type Refusal =
   | { readonly kind: 'body_too_slow' }
   | { readonly kind: 'bad_message'; readonly fault: JsonRpcFault }
   | {
-      readonly kind: 'unknown_session' | 'unreachable' | 'timeout' | 'credential_refused' | 'unusable_answer';
+      readonly kind:
+        | 'unknown_session'
+        | 'unreachable'
+        | 'busy'
+        | 'timeout'
+        | 'credential_refused'
+        | 'unusable_answer';
       readonly id: JsonRpcId | undefined;
+      readonly retryAfterSeconds?: number;
+    }
+  | {
+      readonly kind: 'circuit_open' | 'credential_unavailable';
+      readonly id: JsonRpcId | undefined;
+      readonly retryAfterSeconds: number;
+    }
+  | { readonly kind: 'no_credential'; readonly id: JsonRpcId | undefined }
+  /** Entra wants the person. Their session has ended, so a refresh is refused and the client starts a sign-in. */
+  | { readonly kind: 'sign_in_again'; readonly id: JsonRpcId | undefined }
+  | {
+      readonly kind: 'not_entitled';
+      readonly id: JsonRpcId | undefined;
+      /** In our words, or the catalogue's of AADSTS codes. */
+      readonly description: string;
     };
 
 /** A refusal with the exact reason, which is for the audit only. */
@@ -108,6 +129,46 @@ export function answerRefusal(refusal: Refusal, context: ChallengeContext): Refu
       return plain(404, 'Session not found', refusal.id);
     case 'unreachable':
       return plain(502, 'The MCP server behind the gateway cannot be reached', refusal.id);
+    case 'busy':
+      return {
+        ...plain(
+          503,
+          'The MCP server behind the gateway has no room at the moment; try again later',
+          refusal.id,
+        ),
+        headers: { 'Retry-After': String(refusal.retryAfterSeconds ?? 30) },
+      };
+    case 'circuit_open':
+      return {
+        ...plain(503, 'The MCP server behind the gateway is not available; try again later', refusal.id),
+        headers: { 'Retry-After': String(refusal.retryAfterSeconds) },
+      };
+    case 'credential_unavailable':
+      return {
+        ...plain(
+          503,
+          'The gateway cannot prove itself to the MCP server at the moment; try again later',
+          refusal.id,
+        ),
+        headers: { 'Retry-After': String(refusal.retryAfterSeconds) },
+      };
+    case 'no_credential':
+      return plain(
+        502,
+        'The gateway has no credential for the MCP server behind it; its operator must act',
+        refusal.id,
+      );
+    case 'sign_in_again': {
+      const text = 'Sign in again: the MCP server asks for more than your last sign-in brought';
+      const challenge = { ...context, error: 'invalid_token', errorDescription: text } as const;
+      return withChallenge(plain(401, text, refusal.id), createChallenge(challenge));
+    }
+    case 'not_entitled':
+      return {
+        status: 403,
+        headers: {},
+        body: jsonRpcError(refusal.id, jsonRpcCodes.accessDenied, `Access denied: ${refusal.description}`),
+      };
     case 'timeout':
       return plain(504, 'The MCP server behind the gateway did not answer in time', refusal.id);
     case 'credential_refused':

@@ -3,6 +3,7 @@ import type { Result } from '@valetkey/core/base/result';
 import type { Era } from '@valetkey/core/mcp/era';
 import type { Principal } from '@valetkey/core/policy/principal';
 import type { Exchange } from '../http/exchange.ts';
+import type { ForwardWatch } from '../telemetry/call-watch.ts';
 import type { RewriteMessage } from './response-filter.ts';
 
 export interface ForwardRequest {
@@ -13,9 +14,14 @@ export interface ForwardRequest {
   readonly era: Era;
   /** Present when the answer may hold a list that this person must not see whole. */
   readonly rewriteMessage?: RewriteMessage;
+  /** Told when the request goes out and when its answer comes. */
+  readonly watch?: ForwardWatch | undefined;
 }
 
-/** Why there is no answer of the backend. Nothing has been sent to the client; the caller does that. */
+/**
+ * Why there is no answer of the backend. Nothing has been sent to the client; the caller does that.
+ * Where a client needs to know more than why, the fault is a `DetailedFault`.
+ */
 export type BackendFault =
   /** `Mcp-Session-Id` is not one that this person got from this backend: 404 */
   | 'unknown_session'
@@ -23,14 +29,34 @@ export type BackendFault =
   | 'store_unavailable'
   /** the connection failed, or what came back is no HTTP: 502 */
   | 'unreachable'
+  /** the bound on what runs or is open for this backend is reached: 503, and later there may be room */
+  | 'busy'
   /** no first byte in time: 504 */
   | 'timeout'
   /** the backend does not accept the gateway's own credential: 502, the operator must act */
   | 'credential_refused'
   /** an answer that must not be passed on: a redirect, another person's session, a list that cannot be filtered */
   | 'unusable_answer'
+  /** the gateway's own credential could not be had, and waiting does not help: 502, the operator must act */
+  | 'no_credential'
   /** the client went away first: nobody is there to be answered */
-  | 'client_gone';
+  | 'client_gone'
+  | DetailedFault;
+
+export type DetailedFault =
+  /** as `busy` above, with when there may be room; nothing is sent to a backend that did not answer a moment ago: 503 */
+  | { readonly kind: 'busy' | 'circuit_open'; readonly retryAfterSeconds: number }
+  /** the credential could not be had just now: 503 */
+  | { readonly kind: 'credential_unavailable'; readonly retryAfterSeconds: number }
+  /** Entra gives no token for the backend before the person has signed in anew: 401. The session has ended. */
+  | { readonly kind: 'sign_in_again'; readonly reason: string }
+  /** Entra gives this person no token for the backend, and another sign-in would not change that: 403 */
+  | { readonly kind: 'not_entitled'; readonly reason: string; readonly description: string };
+
+/** For the audit and the log. */
+export function faultName(fault: BackendFault): string {
+  return typeof fault === 'string' ? fault : fault.kind;
+}
 
 export type StreamEnd = 'complete' | 'client_gone' | 'backend_lost';
 

@@ -8,6 +8,7 @@ import {
   anna,
   backendAt,
   createSigningJwk,
+  credentialOf,
   publicUrl,
   rawRequest,
   readText,
@@ -40,7 +41,15 @@ async function openWay(
   closers.push(back.close);
   const store = openSealedStore(clock);
   const backend = backendAt(`${back.url}/mcp`);
-  const proxy = createBackendProxy({ backend, identity, store, clock, log: silentLog, keepAlive });
+  const proxy = createBackendProxy({
+    backend,
+    identity,
+    credential: credentialOf(backend, identity),
+    store,
+    clock,
+    log: silentLog,
+    keepAlive,
+  });
   closers.push(() => proxy.close());
   const front = await startFront(async (exchange) => {
     const body = exchange.method === 'POST' ? Buffer.from(await readText(exchange.req)) : undefined;

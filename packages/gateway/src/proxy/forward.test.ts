@@ -9,6 +9,7 @@ import {
   anna,
   backendAt,
   ben,
+  credentialOf,
   createSigningJwk,
   publicUrl,
   rawRequest,
@@ -38,6 +39,7 @@ function openProxy(
   const proxy = createBackendProxy({
     backend,
     identity,
+    credential: credentialOf(backend, identity),
     store: openSealedStore(clock, wrapDriver),
     clock,
     log: silentLog,
@@ -236,7 +238,7 @@ test.each<[string, (res: ServerResponse) => void, string]>([
   ],
 ])('a backend that %s', async (_case, answer, fault) => {
   const { url } = await openWay((_req, res) => answer(res), {
-    backend: { firstByteTimeoutMs: fault === 'timeout' ? 50 : 10_000 },
+    backend: { timeouts: { connectMs: 10_000, firstByteMs: fault === 'timeout' ? 50 : 10_000 } },
   });
   const refused = await rawRequest(url, post);
   expect(refused.statusCode).toBe(599);

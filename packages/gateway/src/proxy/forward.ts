@@ -13,6 +13,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Store } from '../store/collection.ts';
 import { StoreUnavailable } from '../store/driver.ts';
 import type { BackendFault, BackendProxy, Forwarded, ForwardRequest, StreamEnd } from './backend-proxy.ts';
+import type { BackendCredential, CredentialHeaders } from './credentials/backend-credential.ts';
 import { requestHeadersForBackend, responseHeadersForClient } from './header-tables.ts';
 import type { IdentitySigner } from './identity.ts';
 import { type KeepAlive, keepPipeAlive, noKeepAlive } from './keep-alive.ts';
@@ -27,6 +28,8 @@ import { createSessionBinding, isSoundSessionId, type SessionBinding } from './s
 export interface BackendProxyOptions {
   readonly backend: BackendConfig;
   readonly identity: IdentitySigner;
+  /** Closed with the proxy. */
+  readonly credential: BackendCredential;
   /** Has whose sessions of the legacy era are, for all replicas. */
   readonly store: Store;
   readonly clock: Clock;
@@ -39,40 +42,47 @@ export interface BackendProxyOptions {
 
 type Answer = Dispatcher.ResponseData;
 
+interface Sent {
+  readonly answer: Answer;
+  readonly watch: ClientWatch;
+}
+
 export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
-  const { backend, identity, store, clock, log, keepAlive = noKeepAlive } = options;
+  const { backend, identity, credential, store, clock, log, keepAlive = noKeepAlive } = options;
   const { maxListBytes = 4 * 1024 * 1024 } = options;
   const upstream = new URL(backend.upstream);
   const sessions = createSessionBinding({ store, clock, backend: backend.name });
-  const ownCredential: Record<string, string> =
-    backend.credential === undefined
-      ? {}
-      : { [backend.credential.header]: backend.credential.value.reveal() };
-  const alsoDropped = Object.keys(ownCredential).map((name) => name.toLowerCase());
   const pool = new Pool(upstream.origin, {
     // No bound on connections: an event stream holds one for hours, and must not keep the next call waiting.
     connections: null,
     // One request per connection, so that aborting one never harms another.
     pipelining: 1,
     allowH2: false,
-    connect: { timeout: backend.firstByteTimeoutMs },
+    connect: { timeout: backend.timeouts.connectMs },
     // Time to the first byte is ours to measure; between bytes a stream may be silent as long as it likes.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
 
-  async function headersFor({ req, id }: Exchange, request: ForwardRequest): Promise<string[]> {
+  async function headersFor(
+    { req, id }: Exchange,
+    request: ForwardRequest,
+    shown: CredentialHeaders,
+  ): Promise<string[]> {
     const sessionless = request.era === 'modern' ? ['mcp-session-id', 'last-event-id'] : [];
     const own = {
       ...(await identity.headersFor(request.principal, backend)),
-      ...ownCredential,
+      ...shown,
       'x-request-id': id,
       'accept-encoding': 'identity',
       ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
     };
+    const trace = request.watch?.sending() ?? [];
+    const replaced = trace.length > 0 ? ['traceparent', 'tracestate'] : [];
     return [
-      ...requestHeadersForBackend(req.rawHeaders, [...alsoDropped, ...sessionless]),
+      ...requestHeadersForBackend(req.rawHeaders, [...credential.headerNames, ...sessionless, ...replaced]),
       ...Object.entries(own).flat(),
+      ...trace,
     ];
   }
 
@@ -83,25 +93,13 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
       const strange = await checkSession(sessionId, person, sessions);
       if (strange !== undefined) return err(strange);
 
-      const headers = await headersFor(exchange, request);
-      const watch = watchClient(exchange, backend.firstByteTimeoutMs);
-      let answer: Answer;
-      try {
-        answer = await pool.request({
-          // The query is the operator's, never the client's: it could overwrite a key of the upstream URL.
-          path: upstream.pathname + upstream.search,
-          method: exchange.method,
-          headers,
-          body: request.body ?? null,
-          signal: watch.signal,
-        });
-      } catch (error) {
-        const fault = watch.cause() ?? 'unreachable';
-        if (fault !== 'client_gone') log.warn({ ...about(exchange, error), fault }, 'backend gave no answer');
-        return err(fault);
-      } finally {
-        watch.stopTimer();
-      }
+      // Most credentials are at hand: only a token that must be fetched is waited for.
+      const own = credential.headersFor(request.principal);
+      const shown = own instanceof Promise ? await own : own;
+      if (!shown.ok) return shown;
+      const sent = await send(exchange, request, shown.value);
+      if (!sent.ok) return sent;
+      const { answer, watch } = sent.value;
 
       const fault = checkAnswer(answer) ?? (await bindSession(answer, request, person, sessions));
       if (fault !== undefined) {
@@ -112,8 +110,46 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
       if (sessionId !== undefined && endsSession(exchange, answer)) await sessions.forget(sessionId);
       return relay(exchange, request, answer, watch);
     },
-    close: () => pool.destroy(),
+    async close() {
+      await Promise.all([pool.destroy(), credential.close()]);
+    },
   };
+
+  /** A 401 is about the gateway's credential: where there is another one, the request goes out once more with it. */
+  async function send(
+    exchange: Exchange,
+    request: ForwardRequest,
+    shown: CredentialHeaders,
+    isLast = false,
+  ): Promise<Result<Sent, BackendFault>> {
+    const headers = await headersFor(exchange, request, shown);
+    const watch = watchClient(exchange, backend.timeouts.firstByteMs);
+    let answer: Answer;
+    try {
+      answer = await pool.request({
+        // The query is the operator's, never the client's: it could overwrite a key of the upstream URL.
+        path: upstream.pathname + upstream.search,
+        method: exchange.method,
+        headers,
+        body: request.body ?? null,
+        signal: watch.signal,
+      });
+    } catch (error) {
+      const fault = watch.cause() ?? 'unreachable';
+      request.watch?.answered({ fault });
+      if (fault !== 'client_gone') log.warn({ ...about(exchange, error), fault }, 'backend gave no answer');
+      return err(fault);
+    } finally {
+      watch.stopTimer();
+    }
+    request.watch?.answered({ status: answer.statusCode });
+    if (answer.statusCode !== 401 || isLast) return ok({ answer, watch });
+    const challenge = [answer.headers['www-authenticate'] ?? []].flat().join(', ');
+    const other = await credential.renewed(request.principal, shown, challenge);
+    if (!other.ok && other.error === 'credential_refused') return ok({ answer, watch });
+    discard(answer);
+    return other.ok ? send(exchange, request, other.value, true) : other;
+  }
 
   async function relay(
     exchange: Exchange,

@@ -8,6 +8,9 @@ import type { Principal } from '@valetkey/core/policy/principal';
 import { pino } from 'pino';
 import type { BackendConfig } from '../config/config.ts';
 import type { Handler } from '../http/exchange.ts';
+import type { BackendCredential } from './credentials/backend-credential.ts';
+import { openCredential } from './credentials/open-credential.ts';
+import type { IdentitySigner } from './identity.ts';
 
 export const publicUrl = 'https://mcp.contoso.test';
 export const silentLog = pino({ level: 'silent' });
@@ -39,12 +42,28 @@ export function backendAt(upstream: string, changes: Partial<BackendConfig> = {}
     resource: `${publicUrl}/snippets/mcp`,
     upstream,
     title: 'Snippets',
-    credential: { header: 'X-Backend-Key', value: new Secret('backend-key') },
+    credential: { kind: 'header', header: 'x-backend-key', value: new Secret('backend-key') },
     scopes: [{ name: 'snippets.use', description: 'Use your snippets' }],
     rules: { enter: {}, tools: {} },
-    firstByteTimeoutMs: 10_000,
+    timeouts: { connectMs: 10_000, firstByteMs: 10_000 },
+    capacity: { maxQueued: 0, queueMs: 1000 },
+    circuit: { failures: 0, openSeconds: 5 },
     ...changes,
   };
+}
+
+/** The credential of a backend that needs no Entra: a fixed header, the identity, or none. */
+export function credentialOf(backend: BackendConfig, identity: IdentitySigner): BackendCredential {
+  const noEntra = () => {
+    throw new Error('no Entra in this test');
+  };
+  return openCredential(backend, {
+    identity,
+    tokens: { tokenFor: noEntra },
+    demandSignIn: noEntra,
+    clock: { nowMs: () => Date.now() },
+    log: silentLog,
+  });
 }
 
 export interface Listening {
