@@ -12,7 +12,7 @@ export interface Room {
 
 const domain = ['core/base', 'core/crypto', 'core/entra', 'core/mcp', 'core/policy', 'core/graph'];
 const contracts = ['gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit', 'gateway/http'];
-const services = [...contracts, 'gateway/entra', 'gateway/session'];
+const services = [...contracts, 'gateway/entra', 'gateway/session', 'gateway/telemetry'];
 const edges = ['gateway/oauth', 'gateway/consent', 'gateway/enforce', 'gateway/proxy', 'gateway/admin'];
 const joints = ['gateway/sign-in', 'gateway/mcp-endpoint.ts'];
 const roots = ['gateway/services.ts', 'gateway/authority.ts', 'gateway/backends.ts'];
@@ -82,6 +82,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit', 'gateway/entra'],
   },
 
+  'gateway/telemetry': {
+    purpose: 'metrics, traces and the access log: told by the parts that do the work; knows no person',
+    may: [...domain, ...contracts, 'gateway/entra'],
+  },
+
   'gateway/oauth': {
     purpose: 'the authorization server: oidc-provider configured, client registration, client quirks',
     may: [...domain, ...services],
@@ -133,6 +138,10 @@ export const rooms: Readonly<Record<string, Room>> = {
     purpose: 'signs the person of this machine in for a stdio MCP server; the other place that knows MSAL',
     may: ['core/base', 'core/crypto', 'core/entra', 'core/graph'],
   },
+  express: {
+    purpose: "the gateway's rooms in an MCP server's own process: its doors, its guard, the tokens of its callers",
+    may: [...domain, ...services, 'gateway/enforce', ...roots, 'gateway/routes.ts'],
+  },
   'gateway/administration.ts': {
     purpose: 'what an operator does to a store from the command line: sessions, consents, keys',
     may: [...domain, ...services, 'gateway/keys'],
@@ -159,6 +168,14 @@ export const rooms: Readonly<Record<string, Room>> = {
     purpose: 'a stdio MCP server that shows its person their profile',
     may: ['core/graph', 'local'],
   },
+  'examples/remote-express': {
+    purpose: 'a remote MCP server on Express that shows each of its people their own profile',
+    may: ['core/graph', 'express'],
+  },
+  'examples/entra-direct': {
+    purpose: "a remote MCP server that takes Entra's own access tokens",
+    may: ['express'],
+  },
   'examples/snippets': { purpose: 'an MCP server that keeps text per person and knows no OAuth', may: [] },
   tools: { purpose: 'the checks and generators of this repository', may: ['gateway/config', 'emulator'] },
   test: { purpose: 'the whole product: end to end, attacks, conformance, properties', may: 'anything' },
@@ -170,6 +187,14 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   '@azure/msal-node': ['gateway/entra', 'local'],
   '@azure/msal-node-extensions': ['local'],
   '@napi-rs/keyring': ['local'],
+  '@opentelemetry/api': ['gateway/telemetry'],
+  '@opentelemetry/core': ['gateway/telemetry'],
+  '@opentelemetry/resources': ['gateway/telemetry'],
+  '@opentelemetry/sdk-metrics': ['gateway/telemetry'],
+  '@opentelemetry/sdk-trace': ['gateway/telemetry'],
+  '@opentelemetry/exporter-prometheus': ['gateway/telemetry'],
+  '@opentelemetry/exporter-metrics-otlp-proto': ['gateway/telemetry'],
+  '@opentelemetry/exporter-trace-otlp-proto': ['gateway/telemetry'],
   'oidc-provider': ['gateway/oauth'],
   'node:sqlite': ['gateway/store'],
   pg: ['gateway/store'],

@@ -122,7 +122,7 @@ function allRoutes() {
       flow: {} as never,
     },
     backends: config.backends.map((each) => ({ config: each, endpoint: never })),
-    isReady: async () => true,
+    findObstacle: async () => undefined,
   };
   return createRoutes(handlers);
 }

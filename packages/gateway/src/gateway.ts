@@ -19,6 +19,8 @@ import { createRateLimiter, type RateLimiter } from './http/rate-limit.ts';
 import type { OpenStreams } from './proxy/open-streams.ts';
 import { createRoutes } from './routes.ts';
 import { openServices, type Services, type ServicesOptions, StartFault } from './services.ts';
+import { openTelemetry } from './telemetry/open-telemetry.ts';
+import type { Telemetry } from './telemetry/telemetry.ts';
 import type { World } from './world.ts';
 
 export { StartFault };
@@ -37,6 +39,8 @@ export interface Gateway {
    * @returns the names of the backends that were opened anew, or what only a restart can change.
    */
   reload(config: Config): Promise<Result<readonly string[], readonly ConfigFault[]>>;
+  /** All metrics of this process; empty where none are kept. */
+  collect: Telemetry['collect'];
   /** Ends open work and closes the store and the audit sinks. */
   close(): Promise<void>;
 }
@@ -60,7 +64,8 @@ export async function createGateway(
   world: World,
   options: GatewayOptions = {},
 ): Promise<Gateway> {
-  const services = await openServices(config, world, options);
+  const telemetry = options.telemetry ?? (await openTelemetry(config, world));
+  const services = await openServices(config, world, { ...options, telemetry });
   const retiring = new Set<Backend>();
   let current: Generation;
   try {
@@ -92,6 +97,7 @@ export async function createGateway(
       services.audit.record({ event: 'config.reload', outcome: 'success', correlationId });
       return ok(opened.map((backend) => backend.config.name));
     },
+    collect: () => services.telemetry.collect(),
     async close() {
       await Promise.all([...current.backends, ...retiring].map((backend) => backend.close()));
       await services.close();
@@ -119,12 +125,15 @@ function openGeneration(config: Config, services: Services, previous?: Generatio
     services,
     checkClientLimit: limits.checkClientLimit,
   });
-  const isReady = async () =>
-    store.ping().then(
-      () => true,
-      () => false,
+  const isAuditFull = () => config.audit.onOverflow === 'refuse' && services.audit.isFull();
+  const findObstacle = async () => {
+    if (isAuditFull()) return 'audit queue full';
+    return store.ping().then(
+      () => undefined,
+      () => 'store unavailable',
     );
-  const listener = createRouter(createRoutes({ authority, config, backends, isReady }), {
+  };
+  const listener = createRouter(createRoutes({ authority, config, backends, findObstacle }), {
     publicUrl: config.publicUrl,
     clientIp: createClientIp(config.trustedProxies),
     limiter: limits.limiter,
@@ -132,6 +141,8 @@ function openGeneration(config: Config, services: Services, previous?: Generatio
     allowedOrigins: config.allowedOrigins,
     log: world.log,
     random: world.random,
+    observer: services.telemetry.requests,
+    isAuditFull,
   });
   return { config, backends, limits, listener };
 }

@@ -1,8 +1,8 @@
 /** Every address of the gateway, in one table. What is not here is answered with 404 by room `http`. */
 import type { Authority } from './authority.ts';
 import type { Backend } from './backends.ts';
-import type { Config } from './config/config.ts';
-import type { Handler, Route } from './http/exchange.ts';
+import type { Config, ProtectedResource } from './config/config.ts';
+import type { Route } from './http/exchange.ts';
 import { createIconRoute } from './http/pages/icon.ts';
 import { sendJson } from './http/respond.ts';
 import { protectedResourceMetadata } from './oauth/metadata.ts';
@@ -14,15 +14,18 @@ export interface RouteHandlers {
   readonly config: Pick<Config, 'limits'>;
   readonly authority: Authority;
   readonly backends: readonly Pick<Backend, 'config' | 'endpoint'>[];
-  readonly isReady: () => Promise<boolean>;
+  /** What keeps the gateway from working right now; undefined: nothing. */
+  readonly findObstacle: () => Promise<string | undefined>;
 }
 
 const GET = ['GET'];
 const POST = ['POST'];
 const prm = '/.well-known/oauth-protected-resource';
 const page = { methods: GET, cors: 'none', maxBodyBytes: 0 } as const;
+const metadata = { methods: GET, cors: 'oauth', maxBodyBytes: 0, isUnrecorded: true } as const;
+const health = { ...page, isUnrecorded: true } as const;
 
-export function createRoutes({ config, authority, backends, isReady }: RouteHandlers): Route[] {
+export function createRoutes({ config, authority, backends, findObstacle }: RouteHandlers): Route[] {
   return [
     ...createAuthorityRoutes(authority),
 
@@ -36,32 +39,34 @@ export function createRoutes({ config, authority, backends, isReady }: RouteHand
       }),
     ),
 
-    { ...page, path: '/healthz', handler: (exchange) => sendJson(exchange, 200, { status: 'ok' }) },
+    { ...health, path: '/healthz', handler: (exchange) => sendJson(exchange, 200, { status: 'ok' }) },
     {
-      ...page,
+      ...health,
       path: '/readyz',
       async handler(exchange) {
-        const ready = await isReady();
-        sendJson(exchange, ready ? 200 : 503, { status: ready ? 'ready' : 'store unavailable' });
+        const obstacle = await findObstacle();
+        sendJson(exchange, obstacle === undefined ? 200 : 503, { status: obstacle ?? 'ready' });
       },
     },
   ];
 }
 
-/** The addresses of the authorization server alone: also those of a server that guards itself. */
-export function createAuthorityRoutes(authority: Authority): Route[] {
+/**
+ * The addresses of the authorization server alone: also those of a server that guards itself.
+ *
+ * @param describe the metadata of a protected resource, where there is more to say than that we issue its tokens.
+ */
+export function createAuthorityRoutes(
+  authority: Authority,
+  describe: DescribeResource = (resource) => protectedResourceMetadata(authority.config, resource),
+): Route[] {
   const { authorizationServer: as, flow } = authority;
-  const metadata = { methods: GET, cors: 'oauth', maxBodyBytes: 0 } as const;
   const form = { methods: POST, cors: 'oauth', maxBodyBytes: 32 * 1024 } as const;
   return [
     { ...metadata, path: '/.well-known/oauth-authorization-server', handler: as.serve },
     { ...metadata, path: '/.well-known/openid-configuration', handler: as.serve },
     { ...metadata, path: '/jwks', handler: as.serve },
-    ...protectedResources(authority).map(([path, body]) => ({
-      ...metadata,
-      path,
-      handler: ((exchange) => sendJson(exchange, 200, body)) satisfies Handler,
-    })),
+    ...createResourceRoutes(authority.resources, describe),
 
     { ...form, path: '/register', limit: 'register', handler: as.register },
     { ...form, path: '/token', limit: 'token', handler: as.submit },
@@ -83,17 +88,22 @@ export function createAuthorityRoutes(authority: Authority): Route[] {
   ];
 }
 
+export type DescribeResource = (resource: ProtectedResource) => Record<string, unknown>;
+
 /**
  * Metadata of each resource at its path form (RFC 9728 §3.1), which clients try first; and at the root form where
  * there is one resource only, since `resource` there must be the one that the client meant.
  */
-function protectedResources({
-  config,
-  resources,
-}: Authority): (readonly [path: string, body: Record<string, unknown>])[] {
-  const byPath = resources.map(
-    (resource) => [`${prm}${resource.path}`, protectedResourceMetadata(config, resource)] as const,
-  );
-  const [only, ...others] = byPath;
-  return only === undefined || others.length > 0 ? byPath : [...byPath, [prm, only[1]]];
+export function createResourceRoutes(
+  resources: readonly ProtectedResource[],
+  describe: DescribeResource,
+): Route[] {
+  const row = (path: string, resource: ProtectedResource): Route => ({
+    ...metadata,
+    path,
+    handler: (exchange) => sendJson(exchange, 200, describe(resource)),
+  });
+  const byPath = resources.map((resource) => row(`${prm}${resource.path}`, resource));
+  const [only, ...others] = resources;
+  return only === undefined || others.length > 0 ? byPath : [...byPath, row(prm, only)];
 }

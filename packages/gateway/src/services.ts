@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { KeyPurpose, KeyRing } from '@valetkey/core/crypto/key-ring';
 import { openAudit } from './audit/audit.ts';
-import type { Audit } from './audit/event.ts';
+import type { WatchedAudit } from './audit/event.ts';
 import type { ServerConfig } from './config/config.ts';
 import { createTokenVerifier, type TokenVerifier, type VerifiedToken } from './enforce/verify-token.ts';
 import { createEntra } from './entra/create-entra.ts';
@@ -31,13 +31,15 @@ import type { Driver } from './store/driver.ts';
 import { checkKeyRing } from './store/key-check.ts';
 import { openDriver, openStore } from './store/open-store.ts';
 import { type RepeatingTimer, repeat } from './store/sweeper.ts';
+import { noTelemetry, type Telemetry } from './telemetry/telemetry.ts';
 import type { World } from './world.ts';
 
 export interface Services {
   readonly world: World;
   readonly keyRing: LiveKeyRing;
   readonly store: Store;
-  readonly audit: Audit;
+  readonly audit: WatchedAudit;
+  readonly telemetry: Telemetry;
   readonly sessions: Sessions;
   readonly stepUps: StepUps;
   readonly entra: Entra;
@@ -65,6 +67,8 @@ export interface ServicesOptions {
   readonly wrapDriver?: (driver: Driver) => Driver;
   /** How documents that clients name are fetched; default: the guarded fetch of `oauth/guarded-fetch.ts`. */
   readonly fetchFromStranger?: FetchFromStranger;
+  /** Closed with the services; default: nothing is measured. */
+  readonly telemetry?: Telemetry;
 }
 
 /** Why the gateway does not start: something its operator can mend. */
@@ -89,7 +93,8 @@ export async function openServices(
 ): Promise<Services> {
   const { clock, random, log } = world;
   const { timer = repeat, monotonicMs = () => performance.now(), wrapDriver = (driver) => driver } = options;
-  const closers: (() => void | Promise<void>)[] = [];
+  const { telemetry = noTelemetry } = options;
+  const closers: (() => void | Promise<void>)[] = [() => telemetry.close()];
   const close = async () => {
     for (const each of closers.splice(0).toReversed()) await each();
   };
@@ -102,14 +107,14 @@ export async function openServices(
 
   async function open(): Promise<Services> {
     const keyRing = await openKeys(config, world, timer, closers);
-    const driver = wrapDriver(await openDriver(config.store, clock, log));
+    const driver = telemetry.observeDriver(wrapDriver(await openDriver(config.store, clock, log)));
     const store = await openStore({ config: config.store, driver, keyRing, random, clock, log, timer });
     closers.push(() => store.close());
     const keyCheck = await checkKeyRing(store);
     if (!keyCheck.ok) throw new StartFault(keyCheck.error.problem, keyCheck.error.remedy);
     closers.push(startResealing({ driver, store, keyRing, random, timer, log }));
 
-    const audit = openAudit(config.audit, world);
+    const audit = openAudit(config.audit, world, telemetry.onRecord);
     closers.push(() => audit.close());
 
     const sessions = await createSessions({
@@ -127,23 +132,27 @@ export async function openServices(
       log,
     });
     closers.push(() => feed.close());
+    telemetry.report({ audit: audit.states, feedAgeSeconds: () => feed.ageMs() / 1000 });
     const streams = createOpenStreams(clock);
     const keepAlive = createKeepAlive(config.streams.keepAliveSeconds, timer);
     closers.push(() => keepAlive.close());
     sessions.onMark(({ sessionId, rights }) => void streams.cutSession(sessionId, rights));
     if (config.streams.cutAtExpiry) closers.push(timer(() => void streams.cutExpired(), 1000));
 
+    const outbound = telemetry.observeOutbound(
+      openOutbound(config.entra.caFile === undefined ? {} : { caFile: config.entra.caFile }),
+    );
+    closers.push(() => outbound.close());
     const entra = createEntra({
       config: config.entra,
       callbackUrl: `${config.publicUrl}${callbackPath}`,
       store,
       world,
+      outbound,
     });
     closers.push(() => entra.close());
     sessions.onMark(({ sessionId }) => entra.forgetHere(sessionId));
     const stepUps = createStepUps({ store, random });
-    const outbound = openOutbound(config.entra.caFile === undefined ? {} : { caFile: config.entra.caFile });
-    closers.push(() => outbound.close());
     const groups = createGroups({ entra, config: config.entra, outbound, world });
     const signIns = createSignIns({ sessions, stepUps, entra, groups, clock, random, audit });
     const leaverCheck = startLeaverCheck({
@@ -164,6 +173,7 @@ export async function openServices(
       keyRing,
       store,
       audit,
+      telemetry,
       sessions,
       stepUps,
       entra,

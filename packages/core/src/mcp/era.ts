@@ -58,7 +58,7 @@ export function checkBatchEra(body: JsonRpcBody): Result<undefined, JsonRpcFault
   });
 }
 
-function metaOf(message: JsonRpcMessage): JsonObject | undefined {
+export function metaOf(message: JsonRpcMessage): JsonObject | undefined {
   if (isResponse(message)) return undefined;
   const { params } = message;
   const meta = params !== undefined && Object.hasOwn(params, '_meta') ? params['_meta'] : undefined;

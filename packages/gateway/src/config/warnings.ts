@@ -1,6 +1,7 @@
 import { isLoopbackHost } from '@valetkey/core/base/url';
 import type { Config } from './config.ts';
 import type { ConfigFault } from './fault.ts';
+import { warnOfTelemetry } from './telemetry.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
 /** What works and should still be said at start. None of it on loopback, where people try things out. */
@@ -13,6 +14,7 @@ export function listConfigWarnings(config: Config): ConfigFault[] {
     ...warnOfAudit(config),
     ...warnOfProxies(config),
     ...warnOfPlainUpstreams(config),
+    ...warnOfTelemetry(config),
   ];
 }
 

@@ -4,6 +4,7 @@ import type { JsonRpcFault } from '@valetkey/core/mcp/errors';
 import { checkHeaderAgreement } from '@valetkey/core/mcp/header-agreement';
 import { type JsonRpcBody, parseJsonRpcBody } from '@valetkey/core/mcp/json-rpc';
 import { type Operation, operationOf } from '@valetkey/core/mcp/operation';
+import { findTraceContext, type TraceContext } from '@valetkey/core/mcp/trace-context';
 import type { Limits } from '../config/config.ts';
 import { readBody } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -16,6 +17,8 @@ export interface Asked {
   readonly operations: readonly Operation[];
   readonly isBatch: boolean;
   readonly era: Era;
+  /** What the message says of its trace; of a batch, the first one. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /**
@@ -47,7 +50,8 @@ export async function readAsked(
   const [first] = messages;
   const era =
     first === undefined || isBatch ? 'legacy' : eraOf(first, header(exchange, 'mcp-protocol-version'));
-  return ok({ bytes: body.value, operations: messages.map(operationOf), isBatch, era });
+  const trace = first === undefined ? undefined : findTraceContext(first);
+  return ok({ bytes: body.value, operations: messages.map(operationOf), isBatch, era, trace });
 }
 
 /** The event stream and the end of a session, both of the legacy era: they ask for the backend as such. */

@@ -9,6 +9,7 @@ import { StoreUnavailable } from '../store/driver.ts';
 import { rateLimitKey } from './client-ip.ts';
 import { applyCors, listMethods, preflightHeaders, withdrawCors } from './cors.ts';
 import type { Exchange, Handler, Route } from './exchange.ts';
+import type { RequestObserver, RequestWatch } from './observer.ts';
 import { createHostPolicy, createOriginPolicy } from './origin-policy.ts';
 import { hasPlainFraming } from './message-framing.ts';
 import type { RateLimiter } from './rate-limit.ts';
@@ -30,12 +31,17 @@ export interface RouterOptions {
   readonly anyHostPaths?: readonly string[];
   readonly log: Logger;
   readonly random: RandomBytes;
+  /** Looks at each request from outside; by default nobody does. */
+  readonly observer?: RequestObserver | undefined;
+  /** Whether what is done could not be recorded: then nothing that is recorded is begun. By default never. */
+  readonly isAuditFull?: () => boolean;
   /** Answers what no row matches; by default a 404 page or JSON. */
   readonly notFound?: Handler;
 }
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 const storeRetrySeconds = 2;
+const auditRetrySeconds = 10;
 
 /**
  * Builds the one request listener of the gateway from its route table.
@@ -60,11 +66,18 @@ export function createRouter(
     const path = target.ok ? target.value.path : undefined;
     // A refused target never becomes a URL: `//evil.example` would be one of another host.
     const exchange = openExchange(req, res, path === undefined ? '/' : (req.url ?? '/'), options);
-    dispatch(exchange, path).catch((fault: unknown) => answerFault(exchange, fault, options.log));
+    const watch = options.observer?.begin(exchange);
+    const work = () => dispatch(exchange, path, watch);
+    const done = watch === undefined ? work() : watch.run(work);
+    done.catch((fault: unknown) => answerFault(exchange, fault, options.log));
   };
 
   /** @param path as received, so that a route matches bytes and not what a parser made of them. */
-  async function dispatch(exchange: Exchange, path: string | undefined): Promise<void> {
+  async function dispatch(
+    exchange: Exchange,
+    path: string | undefined,
+    watch: RequestWatch | undefined,
+  ): Promise<void> {
     const { req, res } = exchange;
     if (!hasPlainFraming(req)) {
       res.shouldKeepAlive = false;
@@ -73,7 +86,9 @@ export function createRouter(
     if (path === undefined) return sendRefusal(exchange, refusals.badTarget);
     const rows = findRows(path);
     const row = findMethod(rows, exchange.method);
-    const cors = (row ?? rows[0])?.cors ?? 'none';
+    const [first] = rows;
+    if (first !== undefined) watch?.matched(first.path);
+    const cors = (row ?? first)?.cors ?? 'none';
     applyCors(res, cors);
 
     if (!isOwnHost(onlyHost(req)) && !anyHostPaths.has(path))
@@ -88,7 +103,7 @@ export function createRouter(
       withdrawCors(res);
       return sendRefusal(exchange, refusals.foreignOrigin);
     }
-    const refused = checkSize(row, exchange) ?? checkRate(row, exchange);
+    const refused = checkAudit(row, exchange) ?? checkSize(row, exchange) ?? checkRate(row, exchange);
     if (refused !== undefined) return sendRefusal(exchange, refused);
     await row.handler(exchange);
   }
@@ -96,6 +111,13 @@ export function createRouter(
   function isOriginOk(req: IncomingMessage): boolean {
     const { origin } = req.headers;
     return origin === undefined || isAllowedOrigin(origin);
+  }
+
+  /** Fail closed: by setting, and until the records find room again. */
+  function checkAudit(row: Route, { res }: Exchange): Refusal | undefined {
+    if (row.isUnrecorded === true || options.isAuditFull?.() !== true) return undefined;
+    res.setHeader('Retry-After', String(auditRetrySeconds));
+    return refusals.auditUnavailable;
   }
 
   /** Counts the request against its row's limit and, when there were too many, says when to come back. */

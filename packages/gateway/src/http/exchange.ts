@@ -40,5 +40,7 @@ export interface Route {
   /** Body bytes accepted before 413. 0: no body is read. */
   readonly maxBodyBytes: number;
   readonly limit?: LimitName;
+  /** Nothing about it is audited, so it is served also while nothing can be. Default: false. */
+  readonly isUnrecorded?: true;
   readonly handler: Handler;
 }

@@ -71,6 +71,15 @@ export const refusals = {
     explanation: 'The server cannot reach its data at the moment. Nothing was changed.',
     whatYouCanDo: 'Try again in a few seconds.',
   },
+  auditUnavailable: {
+    status: 503,
+    error: 'temporarily_unavailable',
+    title: 'Not available right now',
+    explanation: 'The server cannot write its records at the moment, and does nothing unrecorded.',
+    whatYouCanDo: 'Try again in a minute.',
+    forOperator:
+      'The audit queue is full and audit.onOverflow is refuse: see the log, and the disk of audit.file.',
+  },
 } as const satisfies Record<string, Refusal>;
 
 export interface Refusal extends Omit<ErrorView, 'requestId'> {

@@ -10,6 +10,8 @@ export const FEED_POLL_MS = 700;
 export interface RevocationFeed {
   /** Whether revocations of the last `outageSeconds` may be unknown here, since the store did not answer. */
   isBlind(): boolean;
+  /** Since the last look that succeeded. */
+  ageMs(): number;
   close(): Promise<void>;
 }
 
@@ -61,6 +63,7 @@ export function startRevocationFeed(options: RevocationFeedOptions): RevocationF
 
   return {
     isBlind: () => monotonicMs() - state.seenAtMs > outageMs,
+    ageMs: () => monotonicMs() - state.seenAtMs,
     async close() {
       stop();
       await state.running;

@@ -13,6 +13,7 @@ export function createIconRoute(): Route {
   return {
     methods: ['GET'],
     path: '/favicon.ico',
+    isUnrecorded: true,
     cors: 'none',
     maxBodyBytes: 0,
     handler: ({ res }) => {

@@ -1,0 +1,40 @@
+import type { Outbound } from '../entra/outbound.ts';
+import type { Metrics } from './metrics.ts';
+import type { Tracing } from './tracing.ts';
+
+/** How long Entra and Graph take, and how often they fail: by host alone, since a path can name a person. */
+export function observeOutbound(
+  outbound: Outbound,
+  { metrics, tracing }: { readonly metrics: Metrics | undefined; readonly tracing: Tracing | undefined },
+): Outbound {
+  return {
+    async send(request) {
+      const { hostname, port, protocol } = new URL(request.url);
+      const attributes = {
+        'http.request.method': request.method,
+        'server.address': hostname,
+        'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
+      };
+      const startMs = performance.now();
+      const span = tracing?.beginHere(request.method, attributes);
+      const end = (result: Record<string, string | number>, errorType?: string) => {
+        metrics?.instruments.outbound.record((performance.now() - startMs) / 1000, {
+          ...attributes,
+          ...result,
+        });
+        span?.end({ attributes: result, errorType });
+      };
+      try {
+        const answer = await outbound.send(request);
+        const isError = answer.status >= 400;
+        end({ 'http.response.status_code': answer.status }, isError ? String(answer.status) : undefined);
+        return answer;
+      } catch (fault) {
+        const errorType = fault instanceof Error ? fault.name : 'unknown';
+        end({ 'error.type': errorType }, errorType);
+        throw fault;
+      }
+    },
+    close: () => outbound.close(),
+  };
+}

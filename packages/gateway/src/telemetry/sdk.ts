@@ -1,0 +1,26 @@
+/** What metrics and traces share of OpenTelemetry's SDK. */
+import { setGlobalErrorHandler } from '@opentelemetry/core';
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+  serviceInstanceIdDetector,
+} from '@opentelemetry/resources';
+import type { Logger } from 'pino';
+
+/** Who tells all this: OTEL_RESOURCE_ATTRIBUTES, and a random id per process. */
+export function createResource(serviceName: string): Resource {
+  return defaultResource()
+    .merge(detectResources({ detectors: [envDetector, serviceInstanceIdDetector] }))
+    .merge(resourceFromAttributes({ 'service.name': serviceName }));
+}
+
+/** A collector that cannot be reached is worth a line, not an end. The message may hold an address, never a secret. */
+export function reportFaults(log: Pick<Logger, 'warn'>): void {
+  setGlobalErrorHandler((fault) => {
+    const { name = 'unknown', code } = fault as { readonly name?: string; readonly code?: unknown };
+    log.warn({ reason: name, code }, 'telemetry could not be sent');
+  });
+}
