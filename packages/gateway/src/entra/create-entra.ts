@@ -28,7 +28,7 @@ export interface EntraOptions {
   readonly callbackUrl: string;
   readonly store: Store;
   readonly world: World;
-  /** Default: opened here, with `caFile`. A test puts its own network in this place. */
+  /** Default: opened here, with `caFile`, and closed with the rest. One that is given is its owner's to close. */
   readonly outbound?: Outbound;
 }
 
@@ -206,7 +206,9 @@ export function createEntra(options: EntraOptions): ClosableEntra {
     onBehalfOf: personTokens.onBehalfOf,
     forgetHere: personTokens.forget,
 
-    close: () => outbound.close(),
+    async close() {
+      if (options.outbound === undefined) await outbound.close();
+    },
   };
 }
 
