@@ -19,8 +19,8 @@ export interface RawBackend {
   readonly arrived: Arrived[];
   /** What no gateway may send: an odd byte, a request without an identity, one that a client made up. */
   readonly faults: string[];
-  /** Connections that are open now. */
-  readonly open: () => number;
+  /** Event streams that are open now. */
+  readonly streaming: () => number;
   close(): Promise<void>;
 }
 
@@ -36,44 +36,48 @@ export async function startRawBackend(): Promise<RawBackend> {
   const arrived: Arrived[] = [];
   const faults: string[] = [];
   const sockets = new Set<Socket>();
+  const streaming = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    let pending = Buffer.alloc(0);
-    socket.on('data', (chunk) => {
-      pending = Buffer.concat([pending, chunk]);
-      for (;;) {
-        const taken = takeRequest(pending);
-        if (taken === undefined) return;
-        if (typeof taken === 'string') {
-          faults.push(taken);
-          socket.destroy();
-          return;
-        }
-        pending = pending.subarray(taken.bytes);
-        arrived.push(taken.request);
-        faults.push(...faultsOf(taken.request));
-        answer(socket, taken.request);
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+    readRequests(socket, (taken) => {
+      if (typeof taken === 'string') {
+        faults.push(taken);
+        socket.destroy();
+        return;
       }
+      arrived.push(taken);
+      faults.push(...faultsOf(taken));
+      if (!answer(socket, taken)) return;
+      streaming.add(socket);
+      socket.once('close', () => streaming.delete(socket));
     });
-    socket
-      .on('error', () => {})
-      .on('close', () => {
-        // A request that never became whole is one that the client cut short: nothing of it may be answered.
-        sockets.delete(socket);
-      });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
     arrived,
     faults,
-    open: () => sockets.size,
+    streaming: () => streaming.size,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+/** One whole request after the other, or what is wrong with the first that is none. */
+function readRequests(socket: Socket, take: (taken: Arrived | string) => void): void {
+  let pending = Buffer.alloc(0);
+  socket.on('data', (chunk) => {
+    pending = Buffer.concat([pending, chunk]);
+    for (let taken = takeRequest(pending); taken !== undefined; taken = takeRequest(pending)) {
+      if (typeof taken === 'string') return take(taken);
+      pending = pending.subarray(taken.bytes);
+      take(taken.request);
+    }
+  });
 }
 
 interface Taken {
@@ -114,6 +118,8 @@ function faultsOf({ method, path, headers, body }: Arrived): string[] {
     .filter((name) => valuesOf(headers, name).length !== 1)
     .map((name) => `${name} is there ${valuesOf(headers, name).length} times: ${about}`);
   const names = headers.map(([name]) => name);
+  if (signedPersonOf({ headers }) !== valuesOf(headers, 'x-valetkey-object-id')[0])
+    faults.push(`an identity that is not the gateway's: ${about}`);
   if (path !== '/mcp') faults.push(`another path: ${about}`);
   if (names.some((name) => name.includes(smuggledMark))) faults.push(`a smuggled header: ${about}`);
   if (names.includes('authorization') || names.includes('cookie'))
@@ -136,7 +142,7 @@ export function valuesOf(headers: Arrived['headers'], name: string): string[] {
 }
 
 /** Who the signed identity says the caller is. Not verified: that is another test's. */
-export function signedPersonOf({ headers }: Arrived): string {
+export function signedPersonOf({ headers }: Pick<Arrived, 'headers'>): string {
   const payload = valuesOf(headers, 'x-valetkey-identity')[0]?.split('.')[1] ?? '';
   try {
     const { oid } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { oid?: unknown };
@@ -146,18 +152,20 @@ export function signedPersonOf({ headers }: Arrived): string {
   }
 }
 
-function answer(socket: Socket, request: Arrived): void {
+/** @returns whether it is a stream. */
+function answer(socket: Socket, request: Arrived): boolean {
   const [plain = ''] = valuesOf(request.headers, 'x-valetkey-object-id');
   const result = { plain, signed: signedPersonOf(request), echo: request.body };
   if (request.body.includes(`"${streamMethod}"`)) {
     stream(socket, result);
-    return;
+    return true;
   }
   const body = JSON.stringify({ jsonrpc: '2.0', id: idOf(request.body), result });
   const length = Buffer.byteLength(body);
   socket.write(
     `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`,
   );
+  return false;
 }
 
 function idOf(body: string): unknown {

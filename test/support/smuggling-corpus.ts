@@ -14,8 +14,10 @@ export interface SmugglingCase {
   readonly name: string;
   /** One character per byte (latin1). */
   bytes(target: CorpusTarget): string;
-  /** How many calls a strict reader may find in it that carry the token. */
+  /** How many calls with the token a strict reader finds in it, and passes on. */
   readonly mayArrive: 0 | 1 | 2;
+  /** What follows breaks the connection, perhaps before the call is passed on: then fewer arrive. */
+  readonly isRacy?: true;
   /** The reader waits for more than there is: the sender must hang up. */
   readonly isUnfinished?: true;
 }
@@ -415,6 +417,7 @@ const others: readonly SmugglingCase[] = [
     name: 'a good request, and rubbish behind it',
     bytes: (target) => `${post(target, [right])}\0\xff${end}${end}GET / HTTP/1.1${end}${end}`,
     mayArrive: 1,
+    isRacy: true,
   },
 ];
 

@@ -1,0 +1,172 @@
+/**
+ * The data plane under bytes that nobody should send. Whatever comes: no crash, no 5xx, and nothing reaches the
+ * backend but whole requests of the gateway, each for the person whose token it carried.
+ *
+ * Time-boxed; GATEWAY_FUZZ_MS makes it longer, and the seed stands in the titles and in FUZZ_SEED: set it to repeat a run.
+ */
+import * as fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import {
+  type FuzzedGateway,
+  fuzzSeed,
+  fuzzTimeoutMs,
+  startFuzzedGateway,
+  timeBox,
+} from '../support/fuzzed-gateway.ts';
+import { converse, statusesOf } from '../support/raw-socket.ts';
+import { type SmugglingCase, smugglingCorpus } from '../support/smuggling-corpus.ts';
+
+let gateway: FuzzedGateway;
+beforeAll(async () => {
+  gateway = await startFuzzedGateway();
+});
+afterAll(() => gateway.close());
+afterEach(() => gateway.expectUnharmed());
+
+async function expectSound(each: SmugglingCase, pieces: readonly string[]): Promise<void> {
+  const { product, backend } = gateway;
+  backend.arrived.splice(0);
+  const { received, isBound } = await converse(product.url, pieces, { hangsUp: each.isUnfinished === true });
+  expect(isBound, `${each.name}: waits for more`).toBe(false);
+  expect(Math.max(0, ...statusesOf(received)), `${each.name}: ${received.slice(0, 300)}`).toBeLessThan(500);
+  expect(backend.faults, each.name).toEqual([]);
+  const arrived = backend.arrived.length;
+  expect(each.isRacy ? Math.max(arrived, each.mayArrive) : arrived, each.name).toBe(each.mayArrive);
+}
+
+test('A53: of each request that two parsers could read in two ways, exactly what is sound arrives', async () => {
+  expect(smugglingCorpus.length).toBeGreaterThan(200);
+  expect(new Set(smugglingCorpus.map(({ name }) => name)).size).toBe(smugglingCorpus.length);
+  for (const each of smugglingCorpus) await expectSound(each, [each.bytes(gateway.target)]);
+});
+
+const places = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 12 });
+
+test(
+  `A53: in how many packets it comes makes no difference (FUZZ_SEED=${fuzzSeed})`,
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...smugglingCorpus), places, async (each, cuts) => {
+        await expectSound(each, cutAt(each.bytes(gateway.target), cuts));
+      }),
+      timeBox,
+    );
+  },
+  fuzzTimeoutMs,
+);
+
+/** @param cuts where, as parts of the whole. */
+function cutAt(bytes: string, cuts: readonly number[]): string[] {
+  const ends = cuts.map((cut) => Math.floor(cut * bytes.length)).toSorted((one, other) => one - other);
+  const pieces = [0, ...ends].map((start, index) => bytes.slice(start, ends[index] ?? bytes.length));
+  return pieces.filter((piece) => piece !== '');
+}
+
+const headerLines = [
+  'Content-Length: 5',
+  'Content-Length: 0',
+  'Transfer-Encoding: chunked',
+  'Host: evil.example',
+  'X-Valetkey-Identity: smuggled',
+  'X-Valetkey-Object-Id: smuggled',
+  'Authorization: Bearer x',
+  'Connection: keep-alive',
+  'Connection: close',
+  'Expect: 100-continue',
+  'Mcp-Session-Id: x',
+].map((line) => `${line}\r\n`);
+const marks = [
+  '\r\n',
+  '\n',
+  '\r',
+  '\r\n\r\n',
+  '\0',
+  ' ',
+  '\t',
+  ':',
+  ';',
+  ',',
+  '\xff',
+  '\x0b',
+  '0\r\n\r\n',
+  '28\r\n',
+];
+const requestLines = [
+  ' HTTP/1.1\r\n',
+  'GET / HTTP/1.1\r\n',
+  'POST /snippets/mcp HTTP/1.1\r\nHost: localhost\r\n\r\n',
+];
+const anyBytes = fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
+
+interface Mutation {
+  readonly at: number;
+  readonly length: number;
+  readonly kind: 'insert' | 'line' | 'replace' | 'delete' | 'repeat' | 'swap';
+  readonly text: string;
+}
+
+const mutation: fc.Arbitrary<Mutation> = fc.record({
+  at: fc.double({ min: 0, max: 1, noNaN: true }),
+  length: fc.nat(30),
+  kind: fc.constantFrom('insert', 'line', 'replace', 'delete', 'repeat', 'swap'),
+  text: fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom(...marks, ...headerLines, ...requestLines, 'chunked') },
+    { weight: 1, arbitrary: anyBytes },
+  ),
+});
+
+// oxlint-disable-next-line consistent-return -- the compiler proves that every kind is handled
+function mutate(bytes: string, { at, length, kind, text }: Mutation): string {
+  const place = Math.floor(at * bytes.length);
+  const [before, after] = [bytes.slice(0, place), bytes.slice(place + length)];
+  const part = bytes.slice(place, place + length);
+  switch (kind) {
+    case 'insert':
+      return before + text + part + after;
+    case 'line':
+      return before + bytes.slice(place).replace('\r\n', () => `\r\n${text}`);
+    case 'replace':
+      return before + text + after;
+    case 'delete':
+      return before + after;
+    case 'repeat':
+      return before + part + part + after;
+    case 'swap':
+      return before + after + part;
+  }
+}
+
+/** Many at a time: one whose end is in doubt is waited for only so long. */
+const abreast = 24;
+const patienceMs = 200;
+
+const damaged = fc.record({
+  each: fc.constantFrom(...smugglingCorpus),
+  changes: fc.array(mutation, { minLength: 1, maxLength: 5 }),
+  cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 }),
+  hangsUp: fc.boolean(),
+});
+
+test(
+  `A53: of requests with damaged bytes nothing unsound arrives, and none is answered 5xx (FUZZ_SEED=${fuzzSeed})`,
+  async () => {
+    const met = new Map<number, number>();
+    const batches = fc.array(damaged, { minLength: abreast, maxLength: abreast });
+    await fc.assert(
+      fc.asyncProperty(batches, async (batch) => {
+        const conversations = batch.map(({ each, changes, cuts, hangsUp }) => {
+          const bytes = changes.reduce(mutate, each.bytes(gateway.target));
+          return converse(gateway.product.url, cutAt(bytes, cuts), { hangsUp, boundMs: patienceMs });
+        });
+        const statuses = (await Promise.all(conversations)).flatMap(({ received }) => statusesOf(received));
+        for (const status of statuses) met.set(status, (met.get(status) ?? 0) + 1);
+        expect(Math.max(0, ...statuses)).toBeLessThan(500);
+        expect(gateway.backend.faults).toEqual([]);
+      }),
+      timeBox,
+    );
+    // A fuzzer that only ever met the door has shown nothing.
+    for (const status of [200, 400, 401]) expect(met.get(status), String(status)).toBeGreaterThan(5);
+  },
+  fuzzTimeoutMs,
+);
