@@ -5,7 +5,7 @@
  *
  *   node --conditions=valetkey-source bench/data-plane.ts            about 15 minutes; docs/reference/performance.md is made of it
  *
- *   --parts a,b        some of: calls, latency, streams, lists, tokens, start, idle, ticking
+ *   --parts a,b        some of: calls, large, latency, streams, lists, tokens, start, idle, ticking
  *   --subjects a,b     some of: direct, nginx, haproxy, haproxy-rs256, haproxy-hs256, sdk-peer, gateway
  *   --rounds N --seconds N      default 5 rounds of 4 seconds
  *   --streams N        idle streams; default 10,000, or what the machine lets a process open
@@ -32,9 +32,9 @@ import type { Found } from './data-plane/result.ts';
 import { measureStreams } from './data-plane/streams.ts';
 import { subjectNames } from './data-plane/subject.ts';
 import { openSubjects } from './data-plane/subjects.ts';
-import { measureCalls } from './data-plane/throughput.ts';
+import { measureCalls, measureLargeCalls } from './data-plane/throughput.ts';
 
-const allParts = ['calls', 'latency', 'streams', 'lists', 'tokens', 'start', 'idle', 'ticking'];
+const allParts = ['calls', 'large', 'latency', 'streams', 'lists', 'tokens', 'start', 'idle', 'ticking'];
 
 const { values } = parseArgs({
   options: {
@@ -91,6 +91,7 @@ async function measure(): Promise<void> {
   const nginx = subjects.find(({ name }) => name === 'nginx');
   const work: Readonly<Record<string, () => Promise<Found>>> = {
     calls: () => measureCalls(subjects, saturating),
+    large: () => measureLargeCalls(subjects, saturating),
     latency: () => measureAddedLatency(subjects, { ...saturating, rateCommand: commands.rate }),
     streams: () => measureStreams(subjects, { rounds: Math.min(rounds, 3) }),
     lists: () =>

@@ -23,6 +23,7 @@ const started = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of started) child.kill('SIGKILL');
 });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
 
 export function start(command: string, args: readonly string[], options: StartOptions): Running {
   const { core, cwd, env = {}, ipc = false } = options;

@@ -111,17 +111,26 @@ export function middle(found: ByName, name: SubjectName, of: keyof Saturated): n
 
 export async function measureCalls(subjects: readonly Subject[], options: ThroughputOptions): Promise<Found> {
   const found = await saturate(subjects, '/call/mcp', bodies['/call/mcp'] ?? '', options);
-  const larger: Table[] = [];
-  for (const address of ['/4k/mcp', '/256k/mcp'] as const) {
-    const size = address === '/4k/mcp' ? '4 KB' : '256 KB';
-    const rounds = Math.min(options.rounds, 3);
-    const some = await saturate(subjects, address, bodies[address] ?? '', { ...options, rounds });
-    larger.push(tableOf(`Calls of ${size}`, `${size} in and ${size} out; else as above.`, some, subjects));
-  }
   const note =
     'A `tools/call` of 300 bytes in and 600 out on 64 connections, eight callers in turn. "Per CPU second" counts only ' +
     'the time that the processes of the subject had the core.';
-  return { tables: [tableOf('Calls', note, found, subjects), ...larger], targets: targetsOf(found) };
+  return { tables: [tableOf('Calls', note, found, subjects)], targets: targetsOf(found) };
+}
+
+export async function measureLargeCalls(
+  subjects: readonly Subject[],
+  options: ThroughputOptions,
+): Promise<Found> {
+  const tables: Table[] = [];
+  const rounds = Math.min(options.rounds, 3);
+  for (const [address, size] of [
+    ['/4k/mcp', '4 KB'],
+    ['/256k/mcp', '256 KB'],
+  ] as const) {
+    const found = await saturate(subjects, address, bodies[address] ?? '', { ...options, rounds });
+    tables.push(tableOf(`Calls of ${size}`, `${size} in and ${size} out; else as above.`, found, subjects));
+  }
+  return { tables, targets: [] };
 }
 
 function tableOf(title: string, note: string, found: ByName, subjects: readonly Subject[]): Table {
