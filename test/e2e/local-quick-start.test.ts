@@ -29,7 +29,7 @@ test('it is at most fifteen lines', () => {
   expect(code.trim().split('\n').length).toBeLessThanOrEqual(15);
 });
 
-test('it compiles under the strictest rules', async () => {
+test('D4: it compiles under the strictest rules, so every name in it exists', async () => {
   // Here the package is its sources; installed, it is what was built of them.
   const include = ['server.ts', '../../packages/local/src/**/*.d.ts'];
   const config = { extends: '../../tsconfig.test.json', include };

@@ -208,7 +208,7 @@ test.each(kinds)(
   },
 );
 
-test('A21 A59 D14 D42: two people at once each see only their own snippets', async () => {
+test('A21 A59 D5 D14 D42: two people at once each see only their own snippets', async () => {
   const [mine, theirs] = await Promise.all([install('v2 modern', 'CIMD'), install('v2 legacy', 'DCR')]);
   const [walt, ada] = await Promise.all([
     connect(mine, signInAs(product.people.writer)),

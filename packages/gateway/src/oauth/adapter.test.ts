@@ -60,6 +60,31 @@ test('A31 D50: a client registration has no expiry', async () => {
   expect(await clients.find('client-1')).toMatchObject({ client_id: 'client-1' });
 });
 
+test('D66: a client id of any form is one record of clients, and leads to nothing else', async () => {
+  const { adapterFor, store } = await openAdapters();
+  const clients = adapterFor('Client');
+  await clients.upsert('a', { client_id: 'a' }, 0);
+  const strange = [
+    '../a',
+    'a/../a',
+    "a'; DELETE FROM records --",
+    'a%2f..%2fa',
+    'a\u0000',
+    'a?x=1#y',
+    '*',
+    'a:b',
+    '{a}',
+  ];
+  for (const id of strange) {
+    expect(await clients.find(id)).toBeUndefined();
+    await clients.upsert(id, { client_id: id }, 0);
+  }
+  for (const id of strange) expect(await clients.find(id)).toMatchObject({ client_id: id });
+  await clients.destroy('*');
+  expect(await clients.find('a')).toMatchObject({ client_id: 'a' });
+  expect(await store.ping()).toBeUndefined();
+});
+
 test('A31 D22: registrations are kept for ever, or as long after their last token as the setting says', async () => {
   const year = 365 * 24 * 3600 * 1000;
   const kept = await openAdapters();
