@@ -93,7 +93,7 @@ const kinds: readonly SdkKind[] = ['v2 legacy', 'v2 modern', 'v1'];
 const matrix = kinds.flatMap((kind) => (['DCR', 'CIMD'] as const).map((by) => [kind, by] as const));
 
 test.each(matrix)(
-  'A12 A18 A33 A34 A37 A39 A42 A51 A55 A59 D21 D50 D63: SDK %s, %s: from the first 401 to tool calls, a refresh, and a second sign-in',
+  'A12 A18 A33 A34 A37 A39 A42 A51 A55 A59 D5 D21 D50 D63: SDK %s, %s: from the first 401 to tool calls, a refresh, and a second sign-in',
   async (kind, registration) => {
     const installation = await install(kind, registration);
     const first = await connect(installation, async (page, url) => {
@@ -208,7 +208,7 @@ test.each(kinds)(
   },
 );
 
-test('A21 A59 D5 D14 D42: two people at once each see only their own snippets', async () => {
+test('A21 A59 D14 D42: two people at once each see only their own snippets', async () => {
   const [mine, theirs] = await Promise.all([install('v2 modern', 'CIMD'), install('v2 legacy', 'DCR')]);
   const [walt, ada] = await Promise.all([
     connect(mine, signInAs(product.people.writer)),
