@@ -24,6 +24,12 @@ export const commands: Readonly<Record<string, string>> = {
     'test/e2e/sessions-commands.test.ts',
   'npm run valetkey -- sessions revoke --all --config examples/config/valetkey.yaml':
     'test/e2e/sessions-commands.test.ts',
+  'npm run valetkey -- policy explain --config examples/config/valetkey.yaml --backend snippets --roles Snippets.Reader':
+    'test/e2e/policy-explain.test.ts',
+  'npm run valetkey -- policy explain --config examples/config/valetkey.yaml --backend snippets --roles Snippets.Reader --tool save_snippet':
+    'test/e2e/policy-explain.test.ts',
+  'npm run valetkey -- policy explain --config .valetkey/valetkey.yaml --backend snippets --as rita':
+    'test/e2e/policy-explain.test.ts',
   'npm test': '.ci/run',
   'npm run check': 'tools/bootstrap.integration.test.ts',
   'npm run build': 'tools/bootstrap.integration.test.ts',

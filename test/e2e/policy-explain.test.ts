@@ -1,9 +1,9 @@
 /** `valetkey policy explain`, beside a gateway that runs: for people who are signed in, and for people made up. */
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { killLeftovers, runCommand, startCommand } from '../support/command.ts';
+import { killLeftovers, repositoryRoot, runCommand, startCommand } from '../support/command.ts';
 import { callMcp, obtainTokens } from '../support/oauth-client.ts';
 import { parseReady, targetOf, userWith } from '../support/ready-product.ts';
 
@@ -51,6 +51,47 @@ test('A24: as JSON it is the decision of the gateway itself', async () => {
       expect.objectContaining({ rule: 'enter', allow: false, reason: 'missing_role' }),
     ]),
   });
+});
+
+test('A24: the rules of the guide are good, and mean what the guide says of them', async () => {
+  const guide = await readFile(join(repositoryRoot, 'docs/guide/policy.md'), 'utf8');
+  const rules = /```yaml\n([\s\S]*?)```/.exec(guide)?.[1] ?? '';
+  const file = join(folder, 'guide.yaml');
+  const entra = `entra:
+  tenant: 8f5c1d0e-5b1f-4c2a-9d3e-2f6a7b8c9d0e
+  clientId: 31b2a4c6-7d8e-4f90-a1b2-c3d4e5f60718
+  credential: { managedIdentity: { clientId: 77aa88bb-99cc-40dd-8eff-001122334455 } }
+publicUrl: https://mcp.contoso.com
+`;
+  await writeFile(file, `${entra}${rules}`);
+  const ask = async (...args: string[]) => {
+    const { code, stdout } = await explain('--config', file, ...args, '--json');
+    const { verdicts } = JSON.parse(stdout) as {
+      verdicts: { rule: string; ifReadOnly?: { allow: boolean } }[];
+    };
+    return [code, verdicts[0]?.rule, verdicts[0]?.ifReadOnly?.allow];
+  };
+  const writer = ['--roles', 'Files.Reader,Files.Writer'];
+  expect(await ask('--roles', 'Files.Reader', '--tool', 'read_file')).toEqual([2, 'tool *', true]);
+  expect(await ask(...writer, '--tool', 'write_file')).toEqual([0, 'tool *', true]);
+  expect(await ask(...writer, '--tool', 'delete_file')).toEqual([2, 'tool delete_*', undefined]);
+  expect(await ask(...writer, '--tool', 'delete_draft')).toEqual([0, 'tool delete_draft', undefined]);
+  expect(await ask(...writer, '--resource', 'file:///projects/payroll/june')).toEqual([
+    2,
+    'resource file:///projects/payroll/*',
+    undefined,
+  ]);
+  expect(await ask(...writer, '--resource', 'file:///etc/passwd')).toEqual([
+    2,
+    'any other resource',
+    undefined,
+  ]);
+  const auditors = ['--groups', '2f1e0d3c-4b5a-4968-8776-655443322110'];
+  expect(await ask(...writer, ...auditors, '--prompt', 'audit_june')).toEqual([
+    0,
+    'prompt audit_*',
+    undefined,
+  ]);
 });
 
 test.each([

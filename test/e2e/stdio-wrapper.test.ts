@@ -19,6 +19,7 @@ import { type LocalServer, openLocalServer } from '../support/local-server.ts';
 
 const rita = { username: 'rita@contoso.example', password: 'Rita-Passw0rd' };
 const walt = { username: 'walt@contoso.example', password: 'Walt-Passw0rd' };
+const otto = { username: 'otto@contoso.example', password: 'Otto-Passw0rd' };
 const fixture = 'test/support/wrapped-fixture.ts';
 const nodeOptions = ['--conditions=valetkey-source', '--disable-warning=ExperimentalWarning'];
 
@@ -41,11 +42,12 @@ beforeEach(async () => {
   const assignments = [
     { username: rita.username, roles: ['Reader'] },
     { username: walt.username, roles: ['Reader', 'Writer'] },
+    { username: otto.username, roles: ['Reader'] },
   ];
   const tenants = defaultSeed.tenants.map((tenant) => ({
     ...tenant,
     apps: tenant.apps.map((app) =>
-      app.clientId === DESKTOP_CLIENT_ID ? { ...app, ...roles, assignments } : app,
+      app.clientId === DESKTOP_CLIENT_ID ? { ...app, ...roles, assignments, groupClaims: true } : app,
     ),
   }));
   emulator = await createEmulator({ seed: { tenants } });
@@ -161,6 +163,29 @@ test('A24: a role more, and the tool is there', async () => {
   const server = await open(walt);
   expect((await server.client.listTools()).tools.map(({ name }) => name)).toContain('save');
   expect(textOf(await server.client.callTool({ name: 'save', arguments: {} }))).toBe('"saved"');
+});
+
+test('A24: a group counts, also of a person who is in too many for a token; Graph is asked once', async () => {
+  const ofMany = '70000000-0000-4000-8000-0000000000f0';
+  const tools = { save: { anyGroup: [ofMany] }, end: { anyGroup: ['70000000-0000-4000-8000-00000000ffff'] } };
+  const server = await open(otto, { tools });
+  const { tools: listed } = await server.client.listTools();
+  expect(listed.map(({ name }) => name).toSorted()).toEqual(['big', 'save', 'who']);
+  expect(textOf(await server.client.callTool({ name: 'save', arguments: {} }))).toBe('"saved"');
+  const asked = emulator.control.requestLog().filter(({ path }) => path.includes('/me/'));
+  expect(asked.map(({ path }) => path)).toEqual(['/v1.0/me/checkMemberGroups']);
+});
+
+test('A24: where rules go by what the server says of its tools, what it has not said counts as writing', async () => {
+  const server = await open(rita, { tools: { '*': { readOnlyUnless: { anyRole: ['Writer'] } } } });
+  await expect(server.client.callTool({ name: 'who', arguments: {} })).rejects.toMatchObject({
+    code: 403,
+    data: { reason: 'unknown_tool' },
+  });
+  expect((await server.client.listTools()).tools).toEqual([]);
+  await expect(server.client.callTool({ name: 'who', arguments: {} })).rejects.toMatchObject({
+    data: { reason: 'missing_role' },
+  });
 });
 
 test('a token is handed over where it was asked for, in `_meta`', async () => {

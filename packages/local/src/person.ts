@@ -14,6 +14,8 @@ export interface SignedInPerson {
   /** App roles that the person has in the app registration of this server. */
   readonly roles: readonly string[];
   readonly groups: readonly string[];
+  /** In more groups than a token holds: `groups` is then empty, and Microsoft Graph knows them. */
+  readonly hasGroupOverage?: boolean;
   /** When this is to be asked for anew: roles change. */
   readonly expiresAtSeconds: number;
 }
@@ -32,7 +34,8 @@ export function parsePerson(claims: unknown, settings: Settings): Result<SignedI
   return issuer.ok ? ok(describe(parsed.value, exp)) : issuer;
 }
 
-function describe({ tenantId, objectId, displayName, username, roles, groups }: EntraClaims, exp: number) {
+function describe(claims: EntraClaims, exp: number): SignedInPerson {
+  const { tenantId, objectId, displayName, username, roles, groups, hasGroupOverage } = claims;
   return {
     tenantId,
     objectId,
@@ -40,6 +43,7 @@ function describe({ tenantId, objectId, displayName, username, roles, groups }: 
     ...(username === undefined ? {} : { username }),
     roles,
     groups,
+    ...(hasGroupOverage ? { hasGroupOverage } : {}),
     expiresAtSeconds: exp,
   };
 }

@@ -12,6 +12,7 @@ import { type SignIn, SignInFailed, signIn } from '@valetkey/local';
 import { parseOptions } from '../command-line.ts';
 import { describeFault } from '../read-config.ts';
 import { createEnvironment, findCaller } from '../stdio/caller.ts';
+import { createGroupFinder } from '../stdio/groups.ts';
 import { createGatekeeper, type Gatekeeper } from '../stdio/gatekeeper.ts';
 import { startServer, type WrappedServer } from '../stdio/wrapped-server.ts';
 import { UsageFault } from '../usage-fault.ts';
@@ -91,9 +92,10 @@ async function relay(parts: Parts, command: readonly string[]): Promise<number> 
 }
 
 function createJudge({ config, auth, audit }: Parts, outlet: Outlet): Gatekeeper {
+  const findGroups = createGroupFinder(auth, config.server.rules);
   return createGatekeeper({
     policy: createPolicy(config.server.rules),
-    findCaller: (signal) => findCaller(auth, config, signal),
+    findCaller: (signal) => findCaller(auth, config, findGroups, signal),
     backend: config.server.name,
     toClient: (message) => writeLine(process.stdout, message),
     toServer: outlet.send,

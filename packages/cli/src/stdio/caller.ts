@@ -3,8 +3,9 @@ import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Principal } from '@valetkey/core/policy/principal';
 import { describeInEnvironment, describeInMeta, isPersonVariable } from '@valetkey/core/policy/told-identity';
 import type { StdioConfig } from '@valetkey/gateway/config/stdio-config';
-import { type SignedInPerson, type SignIn, SignInFailed } from '@valetkey/local';
+import { GraphFailed, type SignedInPerson, type SignIn, SignInFailed } from '@valetkey/local';
 import type { Caller } from './gatekeeper.ts';
+import type { FindGroups } from './groups.ts';
 
 type Environment = Record<string, string | undefined>;
 
@@ -12,6 +13,7 @@ type Environment = Record<string, string | undefined>;
 export async function findCaller(
   auth: SignIn,
   config: StdioConfig,
+  findGroups: FindGroups,
   signal: AbortSignal,
 ): Promise<Result<Caller, string>> {
   const { identity } = config.server;
@@ -20,9 +22,11 @@ export async function findCaller(
     const tokens = identity === 'meta' ? await findTokens(auth, config, signal) : {};
     const handed = Object.keys(tokens).length === 0 ? {} : { 'valetkey/tokens': tokens };
     const meta = identity === 'meta' ? { ...describeInMeta(person), ...handed } : {};
-    return ok({ principal: principalOf(person, config), meta });
+    const groups = await findGroups(person, signal);
+    return ok({ principal: { ...principalOf(person, config), groups }, meta });
   } catch (error) {
     if (error instanceof SignInFailed) return err(error.message);
+    if (error instanceof GraphFailed) return err(`Your groups cannot be read: ${error.message}`);
     throw error;
   }
 }
@@ -54,7 +58,7 @@ async function findTokens(auth: SignIn, config: StdioConfig, signal: AbortSignal
 }
 
 function principalOf(person: SignedInPerson, config: StdioConfig): Principal {
-  const { expiresAtSeconds: _life, ...known } = person;
+  const { expiresAtSeconds: _life, hasGroupOverage: _overage, ...known } = person;
   const { clientId } = config.entra;
   // No OAuth client stands between a person and their own machine, so no scope was left out for one.
   return { ...known, scopes: config.server.scopes, clientId, sessionId: 'local' };
