@@ -45,6 +45,8 @@ export interface Product {
   readAudit(): Promise<Record<string, unknown>[]>;
   /** Gateways behind the one address: requests go to them in turn, unless a test says to which. */
   readonly replicas: Replicas;
+  /** The metrics of the first gateway. */
+  readonly collect: Gateway['collect'];
   /** Everything the gateway logged. */
   readonly logLines: string[];
   close(): Promise<void>;
@@ -149,6 +151,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     env,
     time,
     replicas,
+    collect: async () => (await gateways[0]?.collect()) ?? [],
     logLines,
     async readAudit() {
       const text = await readFile(join(directory, 'audit.jsonl'), 'utf8').catch(() => '');

@@ -8,7 +8,7 @@ import type { BackendRules } from '@valetkey/core/policy/rules';
 /** The whole gateway. */
 export interface Config extends ServerConfig {
   readonly listen: { readonly host: string; readonly port: number };
-  readonly backends: readonly BackendConfig[];
+  readonly backends: readonly AnyBackendConfig[];
   /** Undefined: nothing is measured, and nothing of OpenTelemetry is loaded. */
   readonly telemetry?: TelemetryConfig;
   /** Undefined: there is none. */
@@ -29,6 +29,8 @@ export interface TelemetryConfig {
     readonly sampleRatio: number;
     /** The caller's `traceparent` decides instead, where there is one. */
     readonly parentBased: boolean;
+    /** How long finished spans wait for others. */
+    readonly delayMs: number;
   };
 }
 
@@ -271,16 +273,59 @@ export type BackendCredentialConfig =
   /** The signed identity; `header` in small letters, with `authorization` as a bearer token. */
   | { readonly kind: 'identityJwt'; readonly header: string };
 
-/** A protected resource that another server serves. */
-export interface BackendConfig extends ProtectedResource {
-  /** The backend's own MCP endpoint. */
-  readonly upstream: string;
-  /** How the gateway proves itself there; undefined: not at all. */
-  readonly credential?: BackendCredentialConfig;
+/** A protected resource that is served behind the gateway. */
+export type AnyBackendConfig = BackendConfig | StdioBackendConfig;
+
+interface BehindTheGateway extends ProtectedResource {
   readonly timeouts: BackendTimeouts;
   readonly capacity: BackendCapacity;
   readonly circuit: CircuitConfig;
+  /** Addresses for clients of revision 2024-11-05; undefined: none. */
+  readonly legacySse?: LegacySseConfig;
+}
+
+/** Served by another server. */
+export interface BackendConfig extends BehindTheGateway {
+  /** The backend's own MCP endpoint. */
+  readonly upstream: string;
+  /** `sse`: the HTTP+SSE of revision 2024-11-05, and `upstream` is where its stream opens. Undefined: Streamable HTTP. */
+  readonly transport?: 'sse';
+  /** How the gateway proves itself there; undefined: not at all. */
+  readonly credential?: BackendCredentialConfig;
   readonly health?: HealthConfig;
+  readonly process?: undefined;
+}
+
+/** Served by a command on this machine. */
+export interface StdioBackendConfig extends BehindTheGateway {
+  readonly process: ProcessConfig;
+  readonly upstream?: undefined;
+  readonly credential?: undefined;
+  readonly health?: undefined;
+}
+
+export interface ProcessConfig {
+  /** A name to be looked for in PATH, or an absolute path. No shell reads it. */
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** The whole environment is these two. */
+  readonly inherited: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, Secret>>;
+  readonly mode: 'perSession' | 'shared';
+  /** How it is told who is calling. */
+  readonly identity: 'meta' | 'environment' | 'none';
+  readonly idleSeconds: number;
+  readonly maxProcesses: number;
+  readonly maxMessageBytes: number;
+}
+
+/** Paths at the gateway. */
+export interface LegacySseConfig {
+  /** Where the stream opens; may be that of the backend itself. */
+  readonly sse: string;
+  /** Where messages are sent. */
+  readonly message: string;
 }
 
 export interface BackendTimeouts {

@@ -57,8 +57,15 @@ export const defaults = {
   serviceName: 'valetkey',
   /** The port that OpenTelemetry's own exporters take; on loopback, since no one signs in there. */
   prometheusListen: '127.0.0.1:9464',
+  /** A client that was closed without a word leaves its process behind for this long. */
+  idleSeconds: 10 * minute,
+  /** A Node process takes some 50 MB. */
+  maxProcesses: 50,
+  /** As the SDK has it. */
+  maxMessageBytes: 10 * 1024 * 1024,
   /** As the SDK has it: often enough for an alarm, seldom enough to be free. */
   exportSeconds: 60,
+  spanDelayMs: 5000,
 } as const;
 
 /** Bounds that keep a slip of the pen (milliseconds for seconds) from becoming a policy. */
@@ -88,7 +95,11 @@ export const bounds = {
   circuitFailures: { min: 0, max: 1000 },
   circuitOpenSeconds: { min: 1, max: hour },
   healthSeconds: { min: 1, max: day },
+  idleSeconds: { min: 1, max: day },
+  maxProcesses: { min: 1, max: 10_000 },
+  maxMessageBytes: { min: 1024, max: 256 * 1024 * 1024 },
   exportSeconds: { min: 1, max: hour },
+  spanDelayMs: { min: 1, max: minute * 1000 },
 } as const;
 
 /** The Microsoft clouds. Tokens of one are worth nothing in another, so all three hosts follow from one word. */

@@ -56,7 +56,7 @@ test.each<[string, Record<string, unknown>, Record<string, string>, unknown]>([
     {
       serviceName: 'front-door',
       metrics: { otlp: { endpoint: 'http://127.0.0.1:4318', intervalSeconds: 10 } },
-      traces: { otlp: {}, sampleRatio: 0.25, parentBased: true },
+      traces: { otlp: {}, sampleRatio: 0.25, parentBased: true, delayMs: 5000 },
     },
   ],
   [
@@ -67,11 +67,13 @@ test.each<[string, Record<string, unknown>, Record<string, string>, unknown]>([
       OTEL_SERVICE_NAME: 'gateway-eu',
       OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0.5',
+      OTEL_METRIC_EXPORT_INTERVAL: '5000',
+      OTEL_BSP_SCHEDULE_DELAY: 'soon',
     },
     {
       serviceName: 'gateway-eu',
-      metrics: { otlp: { intervalSeconds: 60 } },
-      traces: { otlp: {}, sampleRatio: 0.5, parentBased: false },
+      metrics: { otlp: { intervalSeconds: 5 } },
+      traces: { otlp: {}, sampleRatio: 0.5, parentBased: false, delayMs: 5000 },
     },
   ],
   [
@@ -81,7 +83,7 @@ test.each<[string, Record<string, unknown>, Record<string, string>, unknown]>([
     {
       serviceName: 'valetkey',
       metrics: {},
-      traces: { otlp: {}, sampleRatio: 1, parentBased: false },
+      traces: { otlp: {}, sampleRatio: 1, parentBased: false, delayMs: 5000 },
     },
   ],
   [

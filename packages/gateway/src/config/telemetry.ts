@@ -46,7 +46,8 @@ export const telemetrySchema = z.strictObject({
               .int()
               .min(bounds.exportSeconds.min)
               .max(bounds.exportSeconds.max)
-              .default(defaults.exportSeconds),
+              .optional()
+              .describe(`Default: OTEL_METRIC_EXPORT_INTERVAL, else ${defaults.exportSeconds}.`),
           }),
         ])
         .optional()
@@ -95,15 +96,17 @@ export function buildTelemetry(file: ConfigFile['telemetry'], env: Environment):
   const tracesOtlp = buildOtlp(traces.otlp, 'TRACES', env);
   if (prometheus === undefined && metricsOtlp === undefined && tracesOtlp === undefined) return undefined;
   const intervalSeconds =
-    typeof metrics.otlp === 'object' ? metrics.otlp.intervalSeconds : defaults.exportSeconds;
+    (typeof metrics.otlp === 'object' ? metrics.otlp.intervalSeconds : undefined) ??
+    numberOf(env['OTEL_METRIC_EXPORT_INTERVAL'], bounds.exportSeconds, defaults.exportSeconds, 1000);
   const { parentBased, sampleRatio = ratioOf(env) } = traces;
+  const delayMs = numberOf(env['OTEL_BSP_SCHEDULE_DELAY'], bounds.spanDelayMs, defaults.spanDelayMs);
   return {
     serviceName,
     metrics: {
       ...(prometheus === undefined ? {} : { prometheus }),
       ...(metricsOtlp === undefined ? {} : { otlp: { ...metricsOtlp, intervalSeconds } }),
     },
-    ...(tracesOtlp === undefined ? {} : { traces: { otlp: tracesOtlp, sampleRatio, parentBased } }),
+    ...(tracesOtlp === undefined ? {} : { traces: { otlp: tracesOtlp, sampleRatio, parentBased, delayMs } }),
   };
 }
 
@@ -146,6 +149,17 @@ function buildOtlp(
     (env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] ?? '') !== '';
   const exporters = (env[`OTEL_${signal}_EXPORTER`] ?? 'otlp').split(',').map((name) => name.trim());
   return isAsked && exporters.includes('otlp') ? {} : undefined;
+}
+
+/** What a platform sets is not ours to refuse: what makes no sense is as if it were not there. */
+function numberOf(
+  text: string | undefined,
+  { min, max }: { readonly min: number; readonly max: number },
+  standard: number,
+  unit = 1,
+): number {
+  const value = Number(text ?? Number.NaN) / unit;
+  return value >= min && value <= max ? value : standard;
 }
 
 function ratioOf(env: Environment): number {

@@ -5,7 +5,7 @@ import type { Exchange } from '../http/exchange.ts';
 /** The backend of a call, as far as it is told. */
 export interface WatchedBackend {
   readonly name: string;
-  readonly upstream?: string;
+  readonly upstream?: string | undefined;
   readonly rules: Pick<BackendRules, 'tools'>;
 }
 

@@ -1,4 +1,5 @@
 /** What metrics and traces share of OpenTelemetry's SDK. */
+import { readFileSync } from 'node:fs';
 import { setGlobalErrorHandler } from '@opentelemetry/core';
 import {
   defaultResource,
@@ -14,7 +15,12 @@ import type { Logger } from 'pino';
 export function createResource(serviceName: string): Resource {
   return defaultResource()
     .merge(detectResources({ detectors: [envDetector, serviceInstanceIdDetector] }))
-    .merge(resourceFromAttributes({ 'service.name': serviceName }));
+    .merge(resourceFromAttributes({ 'service.name': serviceName, 'service.version': ownVersion() }));
+}
+
+function ownVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 /** A collector that cannot be reached is worth a line, not an end. The message may hold an address, never a secret. */

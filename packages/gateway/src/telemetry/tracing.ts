@@ -76,7 +76,12 @@ export function openTracing({ config, resource, draw }: TracingOptions): Tracing
     resource,
     sampler: new AlwaysOnSampler(),
     spanLimits: { attributeValueLengthLimit: 256 },
-    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter(url) })],
+    spanProcessors: [
+      new BatchSpanProcessor({
+        exporter: new OTLPTraceExporter(url),
+        scheduledDelayMillis: config.delayMs,
+      }),
+    ],
   });
   const tracer = provider.getTracer('valetkey');
   const current = new AsyncLocalStorage<Context>();
