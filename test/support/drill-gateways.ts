@@ -34,15 +34,24 @@ export interface DrillGateways {
   kill(index: number): Promise<void>;
   /** Until it says that it is ready. */
   start(index: number): Promise<void>;
+  /** The address of one of them, past the proxy. */
+  urlOf(index: number): string;
   /** The clocks of both gateways, of the commands and of Entra, at once; those of the store and of the clients stay. */
   jump(seconds: number): void;
+  /** The clock of one gateway alone, and of nothing else. */
+  jumpOne(index: number, seconds: number): void;
   rotateKeys(): Promise<void>;
   /** What the processes have logged so far. */
   readonly said: () => string;
   close(): Promise<void>;
 }
 
-export async function startDrillGateways(store: RealServer, peopleCount: number): Promise<DrillGateways> {
+/** @param config settings beside those that the gateways need to run. */
+export async function startDrillGateways(
+  store: RealServer,
+  peopleCount: number,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<DrillGateways> {
   const directory = await mkdtemp(join(tmpdir(), 'valetkey-drill-'));
   const people = makePeople(peopleCount);
   const emulator = await createEmulator({ seed: seedWith(people) });
@@ -55,16 +64,17 @@ export async function startDrillGateways(store: RealServer, peopleCount: number)
   await writeFile(join(directory, 'ca.pem'), emulator.caCertificatePem);
   const configFile = (index: number) => join(directory, `replica-${index}.yaml`);
   for (const [index, port] of ports.entries())
-    await writeFile(configFile(index), configuration({ url, port, emulator, upstream: backend.url }));
+    await writeFile(configFile(index), configuration({ url, port, emulator, upstream: backend.url, config }));
 
   const children: (ChildProcess | undefined)[] = [];
-  const clock = { aheadMs: 0 };
+  const clock = { aheadMs: 0, alone: [0, 0] };
+  const aheadOf = (index: number) => clock.aheadMs + (clock.alone[index] ?? 0);
   const said: string[] = [];
-  const environment = () => ({
+  const environment = (aheadMs: number) => ({
     CLIENT_SECRET: GATEWAY_CLIENT_SECRET,
     STORE: store.url,
     NODE_COMPILE_CACHE: join(directory, 'compiled'),
-    DRILL_CLOCK_AHEAD_MS: String(clock.aheadMs),
+    DRILL_CLOCK_AHEAD_MS: String(aheadMs),
   });
   const valetkey = (...words: string[]) => [
     '--import',
@@ -77,7 +87,7 @@ export async function startDrillGateways(store: RealServer, peopleCount: number)
   async function start(index: number): Promise<void> {
     const child = spawn(process.execPath, valetkey('serve', '--config', configFile(index)), {
       cwd: directory,
-      env: { ...process.env, ...environment() },
+      env: { ...process.env, ...environment(aheadOf(index)) },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     children[index] = child;
@@ -91,7 +101,10 @@ export async function startDrillGateways(store: RealServer, peopleCount: number)
     child.once('exit', () => reject(new Error(`gateway ${index} ended: ${own.join('')}`)));
     await ready;
     // It may have started while the clocks jumped.
-    child.send(clock.aheadMs);
+    child.send(aheadOf(index));
+  }
+  function tellClocks(): void {
+    for (const [index, child] of children.entries()) if (child?.connected) child.send(aheadOf(index));
   }
   async function kill(index: number): Promise<void> {
     const child = children[index];
@@ -110,16 +123,21 @@ export async function startDrillGateways(store: RealServer, peopleCount: number)
     people,
     kill,
     start,
+    urlOf: (index) => `http://127.0.0.1:${ports[index]}`,
     jump(seconds) {
       clock.aheadMs += seconds * 1000;
-      for (const child of children) if (child?.connected) child.send(clock.aheadMs);
+      tellClocks();
       emulator.control.advanceClock(seconds);
+    },
+    jumpOne(index, seconds) {
+      clock.alone[index] = (clock.alone[index] ?? 0) + seconds * 1000;
+      tellClocks();
     },
     async rotateKeys() {
       const { code, stderr } = await runCommand(
         process.execPath,
         valetkey('keys', 'rotate', '--config', configFile(0)),
-        { cwd: directory, env: environment() },
+        { cwd: directory, env: environment(clock.aheadMs) },
       );
       if (code !== 0) throw new Error(`keys rotate: ${stderr}`);
     },
@@ -146,11 +164,18 @@ const movableClock = `data:text/javascript,${encodeURIComponent(`
   process.channel?.unref();
 `)}`;
 
-function configuration(parts: { url: string; port: number; emulator: Emulator; upstream: string }): string {
+function configuration(parts: {
+  readonly url: string;
+  readonly port: number;
+  readonly emulator: Emulator;
+  readonly upstream: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}): string {
   const plenty = { requests: 1_000_000, windowSeconds: 60 };
   return stringify({
     publicUrl: parts.url,
     listen: { host: '127.0.0.1', port: parts.port },
+    allowedHosts: [`127.0.0.1:${parts.port}`],
     entra: {
       cloud: {
         authorityHost: parts.emulator.httpsOrigin,
@@ -170,6 +195,7 @@ function configuration(parts: { url: string; port: number; emulator: Emulator; u
     backends: {
       who: { path: '/who/mcp', upstream: parts.upstream, scopes: { 'who.ask': 'Ask who you are' } },
     },
+    ...parts.config,
   });
 }
 
@@ -229,6 +255,9 @@ async function startTurns(ports: readonly number[]): Promise<{ port: number; clo
   };
 }
 
+/** The clock of a gateway may be wrong here, by no more than sessions stand. */
+const clockTolerance = '15 minutes';
+
 /** Answers each call with the object id of the person whom the gateway's signed header names. */
 async function startWhoBackend(gateway: { readonly issuer: string; readonly audience: string }) {
   const keys = createRemoteJWKSet(new URL(`${gateway.issuer}/jwks`), { cooldownDuration: 500 });
@@ -236,8 +265,11 @@ async function startWhoBackend(gateway: { readonly issuer: string; readonly audi
     req.resume();
     const header = String(req.headers['x-valetkey-identity']);
     try {
-      // Made by a clock that may run ahead of this one, which makes it younger, never older.
-      const { payload } = await jwtVerify(header, keys, { ...gateway, algorithms: ['ES256'] });
+      const { payload } = await jwtVerify(header, keys, {
+        ...gateway,
+        algorithms: ['ES256'],
+        clockTolerance,
+      });
       const result = { content: [{ type: 'text', text: String(payload['oid']) }] };
       res.writeHead(200, { 'content-type': 'application/json' });
       res.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result }));

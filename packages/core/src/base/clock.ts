@@ -14,3 +14,11 @@ export function nowSeconds(clock: Clock): number {
  * machines that set their clocks ever show, and more than a wrong clock usually is wrong by.
  */
 export const CLOCK_DIFFERENCE_SECONDS = 900;
+
+/** More than a healthy clock is ever off by. */
+const usualDifferenceSeconds = 5;
+
+/** Whether a time of the past was written down by a clock that is ahead of ours, so that nobody knows how long ago it is. */
+export function isFromFuture(atSeconds: number, clock: Clock): boolean {
+  return atSeconds > nowSeconds(clock) + usualDifferenceSeconds;
+}

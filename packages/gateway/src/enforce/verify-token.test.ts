@@ -77,6 +77,11 @@ test.each<[string, string, () => Promise<string> | string]>([
   ['a list inside', 'malformed', () => issueToken(ring, {}, { plaintext: '[]' })],
   ['expired', 'expired', () => issueToken(ring, { exp: nowSeconds })],
   [
+    'made more than a quarter of an hour from now',
+    'from_future',
+    () => issueToken(ring, { iat: nowSeconds + 901, exp: nowSeconds + 4501 }),
+  ],
+  [
     'of another issuer',
     'wrong_issuer',
     () => issueToken(ring, { iss: `${issuer}/` }, { header: { iss: `${issuer}/` } }),

@@ -1,5 +1,5 @@
 /** Is this one of our access tokens, for this resource, now? Answered from the token and the key ring alone. */
-import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import { CLOCK_DIFFERENCE_SECONDS, type Clock, nowSeconds } from '@valetkey/core/base/clock';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import { hashToken } from '@valetkey/core/crypto/token-hash';
@@ -14,10 +14,15 @@ export type TokenFault =
   | 'malformed'
   | 'forged'
   | 'expired'
+  | 'from_future'
   | 'wrong_audience'
   | 'wrong_issuer'
   | 'revoked'
-  | 'outdated';
+  | 'outdated'
+  /** Of Entra's own tokens only. */
+  | 'wrong_tenant'
+  /** No person stands behind it, and only people are let in. */
+  | 'application';
 
 export interface VerifiedToken {
   readonly principal: Principal;
@@ -75,6 +80,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     if (claims.iss !== issuer) return err('wrong_issuer');
     if (claims.aud !== resource) return err('wrong_audience');
     if (claims.exp <= nowSeconds(clock)) return err('expired');
+    // Made by a replica whose clock is wrong: its revocation could be forgotten here before it ends.
+    if (claims.iat > nowSeconds(clock) + CLOCK_DIFFERENCE_SECONDS) return err('from_future');
     if (isRevoked(claims.sid)) return err('revoked');
     if (isOutdated(claims.sid, () => rightsOf(claims))) return err('outdated');
     return ok(verified);

@@ -1,18 +1,19 @@
 import type { Result } from '@valetkey/core/base/result';
 import { err, ok } from '@valetkey/core/base/result';
 import { isLoopbackHost } from '@valetkey/core/base/url';
-import type { JWTVerifyGetKey } from 'jose';
 import type { EntraConfig } from '../config/config.ts';
 import type { Store } from '../store/collection.ts';
 import type { World } from '../world.ts';
 import type { AuthorityMetadata } from './authority.ts';
 import { createAuthorities, ORGANIZATIONS } from './authority.ts';
 import { buildAuthorizeUrl, createSignInSecrets, selectRedeemedScopes } from './authorize-url.ts';
+import { watchClock } from './clock-watch.ts';
 import { openCredential } from './credential.ts';
 import type { Entra, EntraPerson, EntraRefusal } from './entra.ts';
 import { explainCallbackError, refusalFrom } from './errors.ts';
 import { createHoldOffs } from './hold-offs.ts';
-import { createKeySet, validateIdToken } from './id-token.ts';
+import { validateIdToken } from './id-token.ts';
+import { createKeySets } from './key-sets.ts';
 import type { Operation } from './operations.ts';
 import { startOperation } from './operations.ts';
 import type { Outbound } from './outbound.ts';
@@ -56,8 +57,10 @@ export function createEntra(options: EntraOptions): ClosableEntra {
   const { cloud, clientId, tenants } = config;
   const { clock } = world;
   const tokens = options.store.collection<string>('entra.tokens');
-  const outbound =
-    options.outbound ?? openOutbound(config.caFile === undefined ? {} : { caFile: config.caFile });
+  const outbound = watchClock(
+    options.outbound ?? openOutbound(config.caFile === undefined ? {} : { caFile: config.caFile }),
+    world,
+  );
   const authorities = createAuthorities({ cloud, outbound, clock });
   const authentication = openCredential({
     credential: config.credential,
@@ -65,7 +68,7 @@ export function createEntra(options: EntraOptions): ClosableEntra {
     outbound,
     clock,
   });
-  const keySets = new Map<string, JWTVerifyGetKey>();
+  const keysOf = createKeySets(authorities, outbound);
   const renewals = new Map<string, Promise<Result<EntraPerson, EntraRefusal>>>();
   const holdOffs = createHoldOffs(clock);
   const alone = createSingleFlight({ store: options.store, random: world.random });
@@ -73,13 +76,6 @@ export function createEntra(options: EntraOptions): ClosableEntra {
   /** Several tenants share one sign-in page; which of them it was is checked on the id token. */
   const signInTenant = tenants.length === 1 && tenants[0] !== undefined ? tenants[0] : ORGANIZATIONS;
   warnOfSecret(options);
-
-  async function keysOf(tenantId: string): Promise<JWTVerifyGetKey> {
-    const { jwksUri } = await authorities.find(tenantId);
-    const known = keySets.get(jwksUri) ?? createKeySet(jwksUri, outbound);
-    keySets.set(jwksUri, known);
-    return known;
-  }
 
   async function readPerson(
     idToken: string,

@@ -17,13 +17,17 @@ const maxHoldOffs = 10_000;
  * throttled session would go to Entra again and prolong the throttle (Entra: AADSTS90055, AADSTS50196).
  */
 export function createHoldOffs(clock: Clock): HoldOffs {
-  const held = new Map<string, { readonly refusal: EntraRefusal; readonly untilMs: number }>();
+  const held = new Map<
+    string,
+    { readonly refusal: EntraRefusal; readonly forMs: number; readonly untilMs: number }
+  >();
   return {
     find(sessionId) {
       const found = held.get(sessionId);
       if (found === undefined) return undefined;
       const leftMs = found.untilMs - clock.nowMs();
-      if (leftMs <= 0) {
+      // More is left than there was when the clock was set back: nobody waits for it to catch up.
+      if (leftMs <= 0 || leftMs > found.forMs) {
         held.delete(sessionId);
         return undefined;
       }
@@ -32,7 +36,8 @@ export function createHoldOffs(clock: Clock): HoldOffs {
     note(sessionId, refusal) {
       if (refusal.kind !== 'unavailable' || refusal.retryAfterSeconds === undefined) return;
       held.delete(sessionId);
-      held.set(sessionId, { refusal, untilMs: clock.nowMs() + refusal.retryAfterSeconds * 1000 });
+      const forMs = refusal.retryAfterSeconds * 1000;
+      held.set(sessionId, { refusal, forMs, untilMs: clock.nowMs() + forMs });
       if (held.size <= maxHoldOffs) return;
       const oldest = held.keys().next();
       if (!oldest.done) held.delete(oldest.value);

@@ -1,5 +1,5 @@
 /** Checks Entra's id token. MSAL reads its claims but never its signature. */
-import type { Clock } from '@valetkey/core/base/clock';
+import { CLOCK_DIFFERENCE_SECONDS, type Clock, nowSeconds } from '@valetkey/core/base/clock';
 import type { Result } from '@valetkey/core/base/result';
 import { err, ok } from '@valetkey/core/base/result';
 import { isEqualText } from '@valetkey/core/crypto/equal';
@@ -40,7 +40,7 @@ export async function validateIdToken(
 ): Promise<Result<EntraPerson, string>> {
   const unverified = readIssuer(idToken);
   if (unverified === undefined) return err('the id token cannot be read');
-  const { iss, tid } = unverified;
+  const { iss, tid, iat } = unverified;
   const tenant = checkIssuer(iss, tid, expected.authorityHost, expected.tenants);
   if (!tenant.ok) return err(issuerFaults[tenant.error]);
   try {
@@ -51,7 +51,7 @@ export async function validateIdToken(
       requiredClaims: ['exp', 'iat', 'nbf', 'sub', 'oid', 'tid'],
       maxTokenAge: maxAge,
       clockTolerance: clockToleranceSeconds,
-      currentDate: new Date(expected.clock.nowMs()),
+      currentDate: dateOfJudgement(iat, expected.clock),
     });
     const claims = parseEntraClaims(payload);
     if (!claims.ok) return err(`the id token has a damaged claim (${claims.error})`);
@@ -73,15 +73,27 @@ const issuerFaults: Readonly<Record<IssuerRefusal, string>> = {
 
 /**
  * Who the token says it is from, before its signature is checked. It only selects the keys, among those of allowed
- * tenants; the verification then covers both claims.
+ * tenants; the verification then covers all claims.
  */
-function readIssuer(idToken: string): { readonly iss: string; readonly tid: string } | undefined {
+function readIssuer(
+  idToken: string,
+): { readonly iss: string; readonly tid: string; readonly iat: unknown } | undefined {
   try {
-    const { iss, tid } = decodeJwt(idToken);
-    return typeof iss === 'string' && typeof tid === 'string' ? { iss, tid } : undefined;
+    const { iss, tid, iat } = decodeJwt(idToken);
+    return typeof iss === 'string' && typeof tid === 'string' ? { iss, tid, iat } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/**
+ * A token that Entra made just now comes from the future where our clock is behind; refused, nobody could sign in or
+ * refresh at this replica. It came from Entra itself, over TLS, so its own date is as good as ours.
+ */
+function dateOfJudgement(issuedAt: unknown, clock: Clock): Date {
+  const now = nowSeconds(clock);
+  const isAhead = typeof issuedAt === 'number' && issuedAt > now;
+  return new Date(isAhead && issuedAt - now <= CLOCK_DIFFERENCE_SECONDS ? issuedAt * 1000 : clock.nowMs());
 }
 
 function toPerson(claims: EntraClaims): EntraPerson {

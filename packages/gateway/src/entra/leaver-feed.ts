@@ -2,7 +2,7 @@
  * Who has left, as Microsoft Graph tells it (users/delta): disabled, deleted, or signed out everywhere. One replica
  * asks at a time, and where it left off is kept in the store, so that a restart misses nobody.
  */
-import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import { type Clock, isFromFuture, nowSeconds } from '@valetkey/core/base/clock';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { CloudConfig } from '../config/config.ts';
 import type { Store } from '../store/collection.ts';
@@ -28,7 +28,18 @@ export interface LeaverFeed {
 
 export interface LeaverBatch {
   readonly leavers: readonly Leaver[];
+  /**
+   * The feed has begun anew, and who left before is not in it: everybody of the tenant of whom Entra has said nothing
+   * since then is to be asked about.
+   */
+  readonly everybodySinceSeconds?: number;
   settle(): Promise<void>;
+}
+
+/** Where the feed left off; `everybodySinceSeconds` until everybody has been asked about. */
+interface Place {
+  readonly link: string;
+  readonly everybodySinceSeconds?: number;
 }
 
 export interface LeaverFeedOptions {
@@ -49,22 +60,22 @@ export function createLeaverFeed(options: LeaverFeedOptions): LeaverFeed {
   const { name, graphHost } = options.cloud;
   // Hosts that stand in for Microsoft's serve Microsoft's resource.
   const resource = name === 'custom' ? 'https://graph.microsoft.com' : graphHost;
-  const links = options.store.collection<{ readonly link: string }>('entra.leaver-link');
+  const places = options.store.collection<Place>('entra.leaver-link');
   const turns = options.store.collection<{ readonly atSeconds: number }>('entra.leaver-turn');
   const select = '$select=accountEnabled,signInSessionsValidFromDateTime';
   const start = `${graphHost}/v1.0/users/delta?${select}&$deltatoken=latest`;
 
-  async function ask(token: string, from: string): Promise<Result<LeaverBatch, EntraRefusal>> {
+  async function ask(token: string, place: Place): Promise<Result<LeaverBatch, EntraRefusal>> {
     const leavers: Leaver[] = [];
-    let url = from;
+    let url = place.link;
     for (let page = 0; page < maxPages; page += 1) {
       const answer = await outbound.send({
         method: 'GET',
         url,
         headers: { authorization: `Bearer ${token}`, prefer: 'return=minimal' },
       });
-      // The link is too old: what happened since is found by the renewals; the feed begins again from now.
-      if (answer.status === 410 && url !== start) return ask(token, start);
+      // The link is too old, and what happened since is lost.
+      if (answer.status === 410 && place.link !== start) return ask(token, beginning());
       if (answer.status !== 200) return err(refusalOf(answer));
       const body = parseBody(answer.text);
       leavers.push(...body.value.flatMap((change) => leaversOf(change, tenantId)));
@@ -74,22 +85,43 @@ export function createLeaverFeed(options: LeaverFeedOptions): LeaverFeed {
       // A link is followed with our token on it, so it may lead nowhere else.
       if (link === undefined || URL.parse(link)?.origin !== new URL(graphHost).origin)
         return err({ kind: 'invalid', description: 'Microsoft Graph gave no usable link' });
-      if (next === undefined) return ok({ leavers, settle: () => links.put(tenantId, { link }) });
+      if (next === undefined) return ok(await batchOf(leavers, { ...place, link }));
       url = next;
     }
     return err({ kind: 'invalid', description: 'the changes of Microsoft Graph have no end' });
   }
 
+  const beginning = (): Place => ({ link: start, everybodySinceSeconds: nowSeconds(clock) });
+
+  async function batchOf(leavers: readonly Leaver[], place: Place): Promise<LeaverBatch> {
+    const { link, everybodySinceSeconds } = place;
+    const settle = () => places.put(tenantId, { link });
+    if (everybodySinceSeconds === undefined) return { leavers, settle };
+    // Kept at once: the changes from here on are in the link, and asking about everybody may take several rounds.
+    if (leavers.length === 0) await places.put(tenantId, place);
+    return { leavers, everybodySinceSeconds, settle };
+  }
+
+  async function takeTurn(): Promise<boolean> {
+    const mine = { atSeconds: nowSeconds(clock) };
+    const turn = { lifetimeSeconds: Math.max(1, options.intervalSeconds - 1) };
+    if (await turns.create(tenantId, mine, turn)) return true;
+    // Taken by a clock that is ahead, or was: it would last for minutes here, without anybody asking.
+    const taken = await turns.update(
+      tenantId,
+      ({ atSeconds }) => (isFromFuture(atSeconds, clock) ? mine : undefined),
+      turn,
+    );
+    return taken !== undefined;
+  }
+
   return {
     async poll() {
-      const lifetimeSeconds = Math.max(1, options.intervalSeconds - 1);
-      const isOurTurn = await turns.create(tenantId, { atSeconds: nowSeconds(clock) }, { lifetimeSeconds });
-      if (!isOurTurn) return ok(undefined);
+      if (!(await takeTurn())) return ok(undefined);
       const token = await tokens.get(tenantId, resource);
       if (!token.ok) return token;
-      const kept = await links.get(tenantId);
       try {
-        return await ask(token.value, kept?.link ?? start);
+        return await ask(token.value, (await places.get(tenantId)) ?? beginning());
       } catch (fault) {
         if (!(fault instanceof OutboundFailed)) throw fault;
         return err({ kind: 'unavailable', description: fault.message });

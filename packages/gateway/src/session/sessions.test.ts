@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { CLOCK_DIFFERENCE_SECONDS } from '@valetkey/core/base/clock';
 import { expect, test } from 'vitest';
 import type { Driver } from '../store/driver.ts';
 import { StoreUnavailable } from '../store/driver.ts';
@@ -120,6 +121,36 @@ test('D22: a revocation outlives every access token of the session, and no longe
   expect((await start()).isRevoked('session-1')).toBe(false);
   expect(await sessions.find('session-1')).toBeUndefined();
 });
+
+const ahead = [0, CLOCK_DIFFERENCE_SECONDS];
+const clocks = ahead.flatMap((issuer) =>
+  ahead.flatMap((revoker) => ahead.map((verifier) => ({ issuer, revoker, verifier }))),
+);
+
+test.each(clocks)(
+  'A56 A57: a revocation outlives the tokens of a replica that is $issuer s ahead, revoked at $revoker s, refused at $verifier s',
+  async ({ issuer, revoker, verifier }) => {
+    const base = createTestClock(1_800_000_000_000);
+    const at = { aheadSeconds: 0 };
+    const store = openSealedStore({ nowMs: () => base.nowMs() + at.aheadSeconds * 1000 });
+    /** As the replica with this clock does it, store and all. */
+    const as = <Value>(aheadSeconds: number, work: () => Value): Value => {
+      at.aheadSeconds = aheadSeconds;
+      return work();
+    };
+    const clock = { nowMs: () => base.nowMs() + at.aheadSeconds * 1000 };
+    const start = () => createSessions({ store, clock, random: randomBytes, accessTokenSeconds });
+    const other = await as(verifier, start);
+    const own = await as(revoker, start);
+    await as(revoker, () => own.revoke('session-1'));
+    await as(verifier, () => other.reload());
+    expect(as(verifier, () => other.isRevoked('session-1'))).toBe(true);
+    // The last second in which the verifier would take the token for good.
+    base.advance(accessTokenSeconds + issuer - verifier - 1);
+    expect(as(verifier, () => other.isRevoked('session-1'))).toBe(true);
+    expect((await as(verifier, start)).isRevoked('session-1')).toBe(true);
+  },
+);
 
 test('D22: a session ends by itself', async () => {
   const { sessions, clock } = await open();

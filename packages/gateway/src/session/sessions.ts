@@ -1,4 +1,4 @@
-import type { Clock } from '@valetkey/core/base/clock';
+import { CLOCK_DIFFERENCE_SECONDS, type Clock } from '@valetkey/core/base/clock';
 import type { RandomBytes } from '@valetkey/core/base/random';
 import { personId } from '@valetkey/core/policy/principal';
 import type { Store } from '../store/collection.ts';
@@ -32,8 +32,11 @@ export interface RevocableSessions extends Sessions {
 /** Where the configuration says nothing shorter: no record lives for ever, however often it is renewed (D22). */
 export const SESSION_LIFETIME_SECONDS = 365 * 24 * 3600;
 
-/** Beyond a token's life: verifiers accept a token this much after its `exp`, other replicas' clocks differ. */
-export const REVOCATION_MARGIN_SECONDS = 300;
+/**
+ * Beyond a token's life: one that a replica made whose clock is ahead is good for longer here, and must not be so once
+ * its revocation is forgotten.
+ */
+export const REVOCATION_MARGIN_SECONDS = CLOCK_DIFFERENCE_SECONDS + 60;
 
 const everybody = 'all';
 

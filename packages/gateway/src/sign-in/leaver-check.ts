@@ -6,10 +6,10 @@
  * before their time is up; and a call of a session that nobody has asked about for too long waits for the answer.
  * While Entra cannot be reached the answer is the last known one: access tokens end by themselves within the hour.
  */
-import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import { type Clock, isFromFuture, nowSeconds } from '@valetkey/core/base/clock';
 import type { Logger } from 'pino';
-import type { RenewalRefusal } from '../oauth/provider.ts';
 import type { RepeatingTimer } from '../store/sweeper.ts';
+import type { RecheckableSignIns } from './sign-ins.ts';
 
 export interface LeaverCheck {
   /** For each call. @returns undefined when it is known; else whether the session goes on. */
@@ -20,7 +20,7 @@ export interface LeaverCheck {
 }
 
 export interface LeaverCheckOptions {
-  readonly recheck: (sessionId: string, maxAgeSeconds: number) => Promise<RenewalRefusal | undefined>;
+  readonly recheck: RecheckableSignIns['recheck'];
   /** Sessions with an open stream: in use although nothing is called. */
   readonly streaming: () => Iterable<string>;
   readonly checkSeconds: number;
@@ -30,6 +30,8 @@ export interface LeaverCheckOptions {
 }
 
 interface Known {
+  /** The latest token that was seen of it. */
+  issuedAtSeconds: number;
   /** When Entra last confirmed the session, as far as this replica knows. */
   confirmedAtSeconds: number;
   usedAtSeconds: number;
@@ -55,6 +57,7 @@ export function startLeaverCheck(options: LeaverCheckOptions): LeaverCheck {
     const known = sessions.get(sessionId);
     if (known !== undefined) return known;
     const fresh = {
+      issuedAtSeconds: Number.NEGATIVE_INFINITY,
       confirmedAtSeconds: atSeconds,
       usedAtSeconds: atSeconds,
       notBeforeSeconds: 0,
@@ -71,16 +74,25 @@ export function startLeaverCheck(options: LeaverCheckOptions): LeaverCheck {
     return known.asking;
   }
 
+  function isDue(known: Known, ageSeconds: number): boolean {
+    const now = nowSeconds(clock);
+    // The clock was set back since: how long ago it was, nobody knows, and no wait may last until it has caught up.
+    const isUnknown = isFromFuture(known.confirmedAtSeconds, clock);
+    const waitSeconds = known.notBeforeSeconds - now;
+    if (waitSeconds > 0 && waitSeconds <= retrySeconds) return false;
+    return isUnknown || now - known.confirmedAtSeconds >= ageSeconds;
+  }
+
   async function answer(sessionId: string, known: Known): Promise<boolean> {
     const startedSeconds = nowSeconds(clock);
     try {
-      const refusal = await recheck(sessionId, dueSeconds);
-      if (refusal === 'ended') {
+      const confirmed = await recheck(sessionId, dueSeconds);
+      if (confirmed.ok) known.confirmedAtSeconds = confirmed.value;
+      else if (confirmed.error === 'unavailable') known.notBeforeSeconds = startedSeconds + retrySeconds;
+      else {
         sessions.delete(sessionId);
         return false;
       }
-      if (refusal === undefined) known.confirmedAtSeconds = startedSeconds;
-      else known.notBeforeSeconds = startedSeconds + retrySeconds;
     } catch (fault) {
       log.warn({ reason: fault instanceof Error ? fault.name : 'unknown' }, 'a session could not be checked');
       known.notBeforeSeconds = startedSeconds + retrySeconds;
@@ -93,9 +105,7 @@ export function startLeaverCheck(options: LeaverCheckOptions): LeaverCheck {
     for (const sessionId of options.streaming()) know(sessionId, now).usedAtSeconds = now;
     for (const [sessionId, known] of sessions)
       if (now - known.usedAtSeconds > checkSeconds) sessions.delete(sessionId);
-    const due = [...sessions].filter(
-      ([, known]) => now - known.confirmedAtSeconds >= dueSeconds && now >= known.notBeforeSeconds,
-    );
+    const due = [...sessions].filter(([, known]) => isDue(known, dueSeconds));
     const next = due.values();
     const work = async () => {
       for (const [sessionId, known] of next) {
@@ -121,12 +131,16 @@ export function startLeaverCheck(options: LeaverCheckOptions): LeaverCheck {
     check(sessionId, issuedAtSeconds) {
       if (checkSeconds === 0) return undefined;
       const now = nowSeconds(clock);
-      const known = know(sessionId, issuedAtSeconds);
+      // A token is made only after Entra was asked. When that was, one from the future does not say.
+      const isUnknown = isFromFuture(issuedAtSeconds, clock);
+      const askedAtSeconds = isUnknown ? now - checkSeconds : Math.min(issuedAtSeconds, now);
+      const known = know(sessionId, askedAtSeconds);
       known.usedAtSeconds = now;
-      // A token is made only after Entra was asked.
-      if (issuedAtSeconds > known.confirmedAtSeconds) known.confirmedAtSeconds = issuedAtSeconds;
-      if (now - known.confirmedAtSeconds < checkSeconds || now < known.notBeforeSeconds) return undefined;
-      return ask(sessionId, known);
+      if (issuedAtSeconds > known.issuedAtSeconds) {
+        known.issuedAtSeconds = issuedAtSeconds;
+        known.confirmedAtSeconds = Math.max(known.confirmedAtSeconds, askedAtSeconds);
+      }
+      return isDue(known, checkSeconds) ? ask(sessionId, known) : undefined;
     },
     round,
     async close() {

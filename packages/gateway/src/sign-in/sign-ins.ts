@@ -1,8 +1,9 @@
 import type { AccessTokenClaims } from '../session/access-token.ts';
 import type { Clock } from '@valetkey/core/base/clock';
-import { nowSeconds } from '@valetkey/core/base/clock';
+import { isFromFuture, nowSeconds } from '@valetkey/core/base/clock';
 import { personId } from '@valetkey/core/policy/principal';
 import { type RandomBytes, randomId } from '@valetkey/core/base/random';
+import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Audit } from '../audit/event.ts';
 import type { Entra, EntraPerson, EntraRefusal } from '../entra/entra.ts';
 import type { RenewalRefusal, SignIns } from '../oauth/provider.ts';
@@ -12,11 +13,13 @@ import type { Session } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { StepUp, StepUps } from '../session/step-ups.ts';
 
-/** The sessions and the Entra leg, as the authorization server asks for them. */
-/** The sign-ins, with what only the leaver check asks for. */
+/** The sessions and the Entra leg, as the authorization server asks for them, with what only the leaver check asks for. */
 export interface RecheckableSignIns extends SignIns {
-  /** `renew`, unless Entra has been asked less than `maxAgeSeconds` ago, here or elsewhere. */
-  recheck(sessionId: string, maxAgeSeconds: number): Promise<RenewalRefusal | undefined>;
+  /**
+   * `renew`, unless Entra has been asked less than `maxAgeSeconds` ago, here or elsewhere.
+   * @returns when Entra confirmed the person last, in seconds since the epoch.
+   */
+  recheck(sessionId: string, maxAgeSeconds: number): Promise<Result<number, RenewalRefusal>>;
   /**
    * Entra wants more of the person than their last sign-in brought. The session ends, so that no refresh token of it is
    * honoured and the client sends the person to sign in; that sign-in asks Entra for what is wanted.
@@ -62,10 +65,14 @@ export function createSignIns(options: SignInsOptions): RecheckableSignIns {
     },
     async recheck(sessionId, maxAgeSeconds) {
       const session = await sessions.find(sessionId);
-      if (session === undefined) return 'ended';
+      if (session === undefined) return err('ended');
       // Another replica, or the client's own refresh, may have asked a moment ago.
-      const ageSeconds = nowSeconds(clock) - session.verifiedAtSeconds;
-      return ageSeconds < maxAgeSeconds ? undefined : renewSession(session);
+      const { verifiedAtSeconds } = session;
+      const startedSeconds = nowSeconds(clock);
+      const isRecent = startedSeconds - verifiedAtSeconds < maxAgeSeconds;
+      if (isRecent && !isFromFuture(verifiedAtSeconds, clock)) return ok(verifiedAtSeconds);
+      const refusal = await renewSession(session);
+      return refusal === undefined ? ok(startedSeconds) : err(refusal);
     },
   };
 
