@@ -1,6 +1,7 @@
 /**
- * Room `enforce`: from a bearer token to a verified caller, and from a refusal to its wire form. Knows tokens and
- * challenges; knows neither the backend nor how a request is forwarded, and reads no store.
+ * Room `enforce`: from a bearer token to a verified caller, from what it asks for to decisions, and from a refusal to its
+ * wire form. Knows tokens, challenges and what backends say of their tools; knows neither a backend nor how a request is
+ * forwarded. A call reads no store, but for a tool that nobody here has heard of.
  */
 import { err, ok, type Result } from '@valetkey/core/base/result';
 
