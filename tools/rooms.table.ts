@@ -139,8 +139,17 @@ export const rooms: Readonly<Record<string, Room>> = {
     may: ['core/base', 'core/crypto', 'core/entra', 'core/graph'],
   },
   express: {
-    purpose: "the gateway's rooms in an MCP server's own process: its doors, its guard, the tokens of its callers",
-    may: [...domain, ...services, 'gateway/enforce', ...roots, 'gateway/routes.ts'],
+    purpose:
+      "the gateway's rooms in an MCP server's own process: its doors, its guard, the tokens of its callers",
+    may: [
+      ...domain,
+      ...services,
+      'gateway/enforce',
+      'gateway/oauth',
+      'gateway/sign-in',
+      ...roots,
+      'gateway/routes.ts',
+    ],
   },
   'gateway/administration.ts': {
     purpose: 'what an operator does to a store from the command line: sessions, consents, keys',
@@ -159,6 +168,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       'gateway/config',
       'gateway/audit',
       'gateway/store',
+      'gateway/telemetry',
       'local',
       'emulator',
       'examples/snippets',

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { err, ok, type Result } from '@valetkey/core/base/result';
+import type { BackendRules } from '@valetkey/core/policy/rules';
 import * as z from 'zod';
 import { buildEntraApp, buildFront, buildServer } from './build.ts';
 import { text } from './checked-text.ts';
@@ -97,6 +98,8 @@ type Own = z.output<typeof ownServerSchema>;
 export interface OwnServerConfig extends FrontConfig {
   /** The MCP endpoint. */
   readonly resource: ProtectedResource;
+  /** The app registration, whichever way its people come in. */
+  readonly app: EntraApp;
   /** Present: our own authorization server, with all that it needs. */
   readonly server?: ServerConfig;
   /** Present: Entra is an authorization server here, beside ours or alone. */
@@ -186,6 +189,7 @@ function build(own: Own, resolved: Resolved, surroundings: Surroundings): OwnSer
   return {
     ...buildFront(own, (file) => resolvePath(file, surroundings)),
     resource,
+    app: buildEntraApp(entra, surroundings),
     ...(server === undefined || (direct !== false && only) ? {} : { server }),
     ...(legacySse === false
       ? {}
@@ -223,3 +227,21 @@ function buildResource(own: Own, at: string): ProtectedResource {
     rules: buildRules({ ...own, enter }),
   };
 }
+
+/**
+ * Rules that stand in code beside their tools, in the words of the configuration.
+ * @returns every fault: a rule that was misspelled would leave its tool open.
+ */
+export function parseToolRules(
+  tools: unknown,
+  { scopes }: Pick<ProtectedResource, 'scopes'>,
+): Result<BackendRules['tools'], ConfigFault[]> {
+  const shape = toolRules.safeParse({ tools });
+  if (!shape.success) return err(listShapeFaults(shape.error, toolRules));
+  const file = allRules.parse({ tools });
+  const faults = listRuleFaults(file, [], { scopes: scopes.map((scope) => scope.name) });
+  return faults.length > 0 ? err(faults) : ok(buildRules(file).tools);
+}
+
+const allRules = z.object(rulesShape);
+const toolRules = z.strictObject({ tools: rulesShape.tools });

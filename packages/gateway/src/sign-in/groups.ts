@@ -7,13 +7,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { err, ok, type Result } from '@valetkey/core/base/result';
-import { createGraphClient, type GraphClient, type GraphFetch } from '@valetkey/core/graph/graph-client';
+import { createGraphClient, type GraphClient } from '@valetkey/core/graph/graph-client';
 import type { GraphRefusal } from '@valetkey/core/graph/graph-refusal';
 import { checkMemberships, listMemberships } from '@valetkey/core/graph/memberships';
 import { personId } from '@valetkey/core/policy/principal';
 import { listNamedGroups } from '@valetkey/core/policy/rules';
 import type { EntraConfig, ProtectedResource } from '../config/config.ts';
 import type { EntraPerson, EntraRefusal, PersonTokens } from '../entra/entra.ts';
+import { createGraphFetch } from '../entra/graph-fetch.ts';
 import type { Outbound } from '../entra/outbound.ts';
 import type { World } from '../world.ts';
 
@@ -61,7 +62,7 @@ export function createGroups({ entra, config, outbound, world }: GroupsOptions):
     async resolve({ hasGroupOverage = false, ...person }, { id, resource }) {
       const wanted = resource === undefined ? [...named.values()].flat() : (named.get(resource) ?? []);
       if (wanted.length === 0 || !hasGroupOverage)
-        return ok({ ...person, groups: wanted.filter((group) => person.groups.includes(group)) });
+        return ok({ ...person, groups: chooseHeld(wanted, person.groups) });
       const found = await ask(id, personId(person), wanted);
       return found.ok ? ok({ ...person, groups: found.value }) : found;
     },
@@ -79,25 +80,21 @@ export function createGroups({ entra, config, outbound, world }: GroupsOptions):
     const found =
       !checked.ok && checked.error.kind === 'denied' ? await listMemberships(graph, caller) : checked;
     if (!found.ok) return err(describe(found.error));
-    const held = new Set(found.value.map((group) => group.toLowerCase()));
-    return ok(wanted.filter((group) => held.has(group)));
+    return ok(chooseHeld(wanted, found.value));
   }
 }
 
+/** Rules name groups in small letters. */
+function chooseHeld(wanted: readonly string[], groups: readonly string[]): string[] {
+  const held = new Set(groups.map((group) => group.toLowerCase()));
+  return wanted.filter((group) => held.has(group));
+}
+
 function openGraph(origin: string, outbound: Outbound, { clock, random }: World): GraphClient {
-  const fetch: GraphFetch = async (url, { method, headers, body }) => {
-    const request = { method: method === 'GET' ? method : 'POST', url, headers } as const;
-    const answer = await outbound.send(body === undefined ? request : { ...request, body });
-    return {
-      status: answer.status,
-      headers: { get: (name) => answer.headers[name.toLowerCase()] ?? null },
-      text: async () => answer.text,
-    };
-  };
   return createGraphClient({
     origin,
     allowOrigins: [origin],
-    fetch,
+    fetch: createGraphFetch(outbound),
     clock,
     random,
     wait: async (ms) => {
