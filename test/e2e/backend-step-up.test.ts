@@ -1,7 +1,7 @@
 /** Entra wants a second factor for a backend's API in the middle of the day: the official clients, and what their person sees. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { toNodeHandler } from '@modelcontextprotocol/node';
+import { type NodeIncomingMessageLike, toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { SNIPPETS_API_URI } from '@valetkey/entra-emulator';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -19,7 +19,8 @@ beforeAll(async () => {
     server.registerTool('hello', {}, () => ({ content: [{ type: 'text', text: 'hello' }] }));
     return server;
   });
-  backend = createServer(toNodeHandler(mcp));
+  const serve = toNodeHandler(mcp);
+  backend = createServer((req, res) => void serve(req as NodeIncomingMessageLike, res));
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
   const { port } = backend.address() as AddressInfo;
   product = await startProduct({

@@ -4,6 +4,7 @@ import type { Era } from '@valetkey/core/mcp/era';
 import type { Principal } from '@valetkey/core/policy/principal';
 import type { Exchange } from '../http/exchange.ts';
 import type { ForwardWatch } from '../telemetry/call-watch.ts';
+import type { Load } from './resilience/capacity.ts';
 import type { RewriteMessage } from './response-filter.ts';
 
 export interface ForwardRequest {
@@ -12,6 +13,8 @@ export interface ForwardRequest {
   readonly body: Uint8Array | undefined;
   /** Sessions and resumption exist in the legacy era only; in the modern one their headers are dropped. */
   readonly era: Era;
+  /** What it takes of the backend's capacity; undefined: nothing, as a notification. */
+  readonly load?: Load | undefined;
   /** Present when the answer may hold a list that this person must not see whole. */
   readonly rewriteMessage?: RewriteMessage;
   /** Told when the request goes out and when its answer comes. */

@@ -23,6 +23,7 @@ import {
   type RewriteMessage,
   rewriteJson,
 } from './response-filter.ts';
+import { AnswerStalled, withinIdleLimit } from './resilience/idle-limit.ts';
 import { createSessionBinding, isSoundSessionId, type SessionBinding } from './session-binding.ts';
 
 export interface BackendProxyOptions {
@@ -167,6 +168,7 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
       const body = await readFiltered(answer, kind, request.rewriteMessage);
       if (body === undefined) {
         if (watch.cause() !== undefined) return err('client_gone');
+        if (answer.body.errored instanceof AnswerStalled) return err('timeout');
         log.warn({ ...about(exchange), status }, 'backend gave a list that cannot be filtered');
         return err('unusable_answer');
       }
@@ -196,7 +198,7 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
         : createEventStreamRewriter(request.rewriteMessage, maxListBytes);
     const stop = isEventStream ? keepPipeAlive(keepAlive, rewriter ?? answer.body, res) : undefined;
     try {
-      if (rewriter === undefined) await pipeline(answer.body, res);
+      if (rewriter === undefined) await pipeline(isEventStream ? answer.body : bytesOf(answer), res);
       else await pipeline(answer.body, rewriter, res);
       return 'complete';
     } catch (error) {
@@ -215,13 +217,18 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     kind: string,
     rewrite: RewriteMessage,
   ): Promise<Uint8Array | undefined> {
-    const bytes = await readBounded(answer, maxListBytes);
+    const bytes = await readBounded(bytesOf(answer), maxListBytes);
     if (bytes === undefined || bytes.length === 0) return bytes;
     const isPlain = answer.headers['content-encoding'] === undefined;
     // An error in another form holds no list that a client could read.
     if (kind !== 'application/json') return answer.statusCode >= 400 ? bytes : undefined;
     const rewritten = isPlain ? rewriteJson(bytes, rewrite) : undefined;
     return rewritten?.ok === true ? rewritten.value : undefined;
+  }
+
+  function bytesOf({ body }: Answer): AsyncIterable<Uint8Array> {
+    const { idleMs } = backend.timeouts;
+    return idleMs === undefined ? body : withinIdleLimit(body, idleMs);
   }
 
   function about(exchange: Exchange, error?: unknown) {
@@ -323,11 +330,14 @@ function mediaType(contentType: string | string[] | undefined): string {
   return [contentType ?? ''].flat().join().split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
-async function readBounded(answer: Answer, maxBytes: number): Promise<Uint8Array | undefined> {
+async function readBounded(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+    for await (const chunk of body) {
       size += chunk.length;
       // Leaving the loop destroys the stream, and with it the connection.
       if (size > maxBytes) return undefined;
