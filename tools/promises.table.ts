@@ -1,7 +1,7 @@
 /**
- * What the project promises, a line each, in three families: A, what must work; D, mistakes seen in public samples
- * that must never be made here; and published advisories of this field whose attack must fail. A test that holds a
- * line cites its id in the title; see promises.ts.
+ * What the project promises, a line each, in four families: A, what must work; T, the rules of MCP's transport that
+ * bind a proxy; D, mistakes seen in public samples that must never be made here; and published advisories of this
+ * field whose attack must fail. A test that holds a line cites its id in the title; see promises.ts.
  */
 export type Promised = readonly [id: string, meaning: string];
 
@@ -99,6 +99,29 @@ export const abilities: readonly Promised[] = [
   ['A58', 'The deployment templates compile offline and hold no secret.'],
   ['A59', "The snippet tools keep each person's snippets apart and check names."],
   ['A60', 'Every command of the guide is run by a test.'],
+];
+
+/** MCP 2026-07-28 Transports and Versioning, SEP-2243; T16 for the eras before. */
+export const transportRules: readonly Promised[] = [
+  [
+    'T1',
+    'One endpoint takes a request or a notification by POST, and answers in JSON or as an event stream.',
+  ],
+  ['T2', 'A foreign `Origin` is 403.'],
+  ['T3', '`MCP-Protocol-Version` says what the body says, else 400 and -32020.'],
+  ['T4', '`Mcp-Method` and `Mcp-Name` say what the body says, else 400 and -32020.'],
+  ['T5', 'Base64 names are decoded before they are compared; header names know no case, values do.'],
+  ['T6', '`Mcp-Param-*` that the gateway does not know pass unchanged.'],
+  ['T7', "The gateway's own refusals are HTTP errors with a JSON-RPC body."],
+  ['T8', 'Policy judges the body, never the headers that mirror it.'],
+  ['T9', 'Header values decide nothing, and an oversized one is refused before it is decoded.'],
+  ['T10', "A backend's refusals of version, envelope, capability and method pass unchanged."],
+  ['T11', 'Event streams are not buffered, and whoever leaves ends them on both sides.'],
+  ['T12', '`subscriptions/listen` is a POST that may last: acknowledged first, then what was asked for.'],
+  ['T13', 'In the modern era sessions and resumption neither reach a backend nor come back.'],
+  ['T14', 'No error code is sent that MCP reserves and does not define.'],
+  ['T15', "The gateway's own 4xx look like no older server, and a failed backend is a 5xx."],
+  ['T16', 'In the older eras sessions, resumption and requests of the server work as without the gateway.'],
 ];
 
 export const mistakes: readonly Promised[] = [

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { citedIds, parseTitles, renderPromises } from './promises.ts';
-import { abilities, advisories, mistakes } from './promises.table.ts';
+import { abilities, advisories, mistakes, transportRules } from './promises.table.ts';
 
 test('titles are read from every form of a test, and not from one that never runs', () => {
   const text = [
@@ -34,8 +34,9 @@ test('a line is held by the files whose titles cite it, each once', () => {
 });
 
 test('every id is defined once', () => {
-  const ids = [...abilities, ...mistakes, ...advisories].map(([id]) => id);
+  const ids = [...abilities, ...transportRules, ...mistakes, ...advisories].map(([id]) => id);
   expect(new Set(ids).size).toBe(ids.length);
   expect(abilities.map(([id]) => id)).toEqual(Array.from({ length: 60 }, (_, index) => `A${index + 1}`));
+  expect(transportRules.map(([id]) => id)).toEqual(Array.from({ length: 16 }, (_, index) => `T${index + 1}`));
   expect(mistakes.map(([id]) => id)).toEqual(Array.from({ length: 69 }, (_, index) => `D${index + 1}`));
 });

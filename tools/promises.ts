@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Expression, parseSync, type PrivateIdentifier, type Super, Visitor } from 'oxc-parser';
-import { abilities, advisories, mistakes, type Promised } from './promises.table.ts';
+import { abilities, advisories, mistakes, type Promised, transportRules } from './promises.table.ts';
 import { isTestFile, listFiles, readText, root } from './sources.ts';
 import { finish } from './verdict.ts';
 
@@ -15,8 +15,8 @@ interface Title {
 }
 
 const page = 'docs/reference/promises.md';
-const idPattern = /\b(?:[AD]\d{1,3}|CVE-\d{4}-\d{4,}|GHSA(?:-[a-z0-9]{4}){3})\b/g;
-const promises = [...abilities, ...mistakes, ...advisories];
+const idPattern = /\b(?:[ADT]\d{1,3}|CVE-\d{4}-\d{4,}|GHSA(?:-[a-z0-9]{4}){3})\b/g;
+const promises = [...abilities, ...transportRules, ...mistakes, ...advisories];
 
 /** `test`, `describe.concurrent`, `test.each(rows)`: the chain of names that is called, without arguments. */
 function nameChain(callee: Expression | Super | PrivateIdentifier): string[] {
@@ -85,6 +85,7 @@ export function renderPromises(titles: readonly Title[]): string {
     `${promises.length - ahead.length} of ${promises.length} lines are held; the others stand at the end.`,
     '',
     ...section('What works', abilities),
+    ...section('Rules of the transport', transportRules),
     ...section('Mistakes that are not made here', mistakes),
     ...section('Published attacks that fail here', advisories),
     '## Ahead',

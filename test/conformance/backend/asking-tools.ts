@@ -48,15 +48,18 @@ export function addLegacyAskingTools(server: McpServer): void {
     'test_sampling',
     { description: 'Asks the client for a completion', inputSchema: z.object({ prompt: z.string() }) },
     async ({ prompt }, { mcpReq }) => {
-      const { content } = await mcpReq.requestSampling({
-        messages: [{ role: 'user', content: text(prompt) }],
-        maxTokens: 100,
-      });
+      const { content } = await mcpReq.requestSampling(
+        { messages: [{ role: 'user', content: text(prompt) }], maxTokens: 100 },
+        { relatedRequestId: mcpReq.id },
+      );
       return answer(`LLM response: ${JSON.stringify(content)}`);
     },
   );
   const elicit = async (mcpReq: ServerContext['mcpReq'], message: string, requestedSchema: Schema) => {
-    const { action, content } = await mcpReq.elicitInput({ message, requestedSchema });
+    const { action, content } = await mcpReq.elicitInput(
+      { message, requestedSchema },
+      { relatedRequestId: mcpReq.id },
+    );
     return answer(`Elicitation completed: action=${action}, content=${JSON.stringify(content ?? {})}`);
   };
   server.registerTool(
