@@ -1,6 +1,6 @@
 /**
  * Catches: tests that fail, or are skipped, on a fresh machine because nothing there can open a page or keep a store.
- * Root on Debian or Ubuntu gets Chromium, Redis and PostgreSQL installed; everybody else is told what to install.
+ * Root on Debian or Ubuntu gets Chromium, Redis, PostgreSQL and Prometheus installed; everybody else is told what to install.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -69,6 +69,13 @@ const keyring: Need = {
   remedy: 'The tests of the keychain need the packages `gnome-keyring` and `dbus`.',
 };
 
+const prometheus: Need = {
+  what: 'Prometheus',
+  debianPackages: ['prometheus'],
+  find: () => findProgram(['promtool'], process.env) && findProgram(['prometheus'], process.env),
+  remedy: 'The tests of the metrics need Prometheus and promtool: install the package `prometheus`.',
+};
+
 function apt(...args: string[]): boolean {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   return spawnSync('apt-get', args, { stdio: ['ignore', 2, 2], env }).status === 0;
@@ -105,6 +112,8 @@ function ensure({ what, debianPackages, find, remedy }: Need): Counts {
 export const ensureChromium = (): Counts => ensure(chromium);
 
 export const ensureKeyring = (): Counts => ensure(keyring);
+
+export const ensurePrometheus = (): Counts => ensure(prometheus);
 
 /** The servers that the stores are tested on. */
 export const storeServers = stores.map((need) => ({ name: need.what, run: () => ensure(need) }));

@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './sources.ts';
-import { ensureChromium, ensureKeyring, storeServers } from './system-packages.ts';
+import { ensureChromium, ensureKeyring, ensurePrometheus, storeServers } from './system-packages.ts';
 import { addCounts, type Counts, readVitestReport } from './vitest-report.ts';
 
 interface Check {
@@ -76,6 +76,7 @@ const vitest = (project: string, judge?: string): Check => ({
 const checks: readonly Check[] = [
   ...(isQuick ? [] : [{ name: 'system packages: Chromium', run: ensureChromium }]),
   ...(isQuick ? [] : [{ name: 'system packages: Secret Service', run: ensureKeyring }]),
+  ...(isQuick ? [] : [{ name: 'system packages: Prometheus', run: ensurePrometheus }]),
   ...storeServers.map(({ name, run }) => ({ name: `system packages: ${name}`, run })),
   node('lock file', 'tools/lockfile.ts'),
   node('build', 'tools/build.ts'),

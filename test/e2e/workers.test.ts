@@ -1,10 +1,10 @@
 /** Several processes behind one port: each step on whichever takes the connection, and one that dies is replaced. */
-import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { checkShareable, parseWorkers } from '../../packages/cli/src/workers.ts';
 import { type CanaryBackend, startCanaryBackend } from '../support/canary-backend.ts';
 import { type KillableGateway, prepareGateway } from '../support/gateway-process.ts';
+import { childPids } from '../support/child-pids.ts';
 import { obtainTokens } from '../support/oauth-client.ts';
 import { peopleOf } from '../support/product.ts';
 
@@ -39,11 +39,7 @@ function call(token: string): Promise<number> {
 
 const callTen = (token: string) => Promise.all(Array.from({ length: 10 }, () => call(token)));
 
-async function workerPids(): Promise<number[]> {
-  const pid = gateway.pid();
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return children.trim().split(' ').filter(Boolean).map(Number);
-}
+const workerPids = () => childPids(gateway.pid());
 
 test('A56: sign-in, calls and a revocation over two workers', async () => {
   expect(await workerPids()).toHaveLength(2);

@@ -29,8 +29,11 @@ export interface KillableGateway {
   close(): Promise<void>;
 }
 
-/** @param upstream of the one backend, `/snippets/mcp`. It does not run yet. */
-export async function prepareGateway(upstream: string): Promise<KillableGateway> {
+/** @param upstream of the one backend, `/snippets/mcp`. It does not run yet. @param more of the configuration. */
+export async function prepareGateway(
+  upstream: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<KillableGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'valetkey-killed-'));
   const emulator = await createEmulator();
   const port = await findFreePort();
@@ -42,7 +45,7 @@ export async function prepareGateway(upstream: string): Promise<KillableGateway>
   const trial = describeTrial({ publicUrl: url, emulator, directory, backends });
   await writeFile(
     config,
-    stringify({ ...trial, listen: { host: '127.0.0.1', port }, limits: generousLimits }),
+    stringify({ ...trial, listen: { host: '127.0.0.1', port }, limits: generousLimits, ...more }),
   );
 
   let child: ChildProcess | undefined;
