@@ -209,6 +209,8 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['gateway/store'],
   pg: ['gateway/store'],
   redis: ['gateway/store'],
+  // All that leaves the gateway by HTTP: to Entra, to documents of strangers under guard, to configured backends.
+  undici: ['gateway/entra', 'gateway/oauth', 'gateway/proxy'],
 };
 
 export const pureBuiltins: readonly string[] = ['node:crypto', 'node:buffer', 'node:util'];
