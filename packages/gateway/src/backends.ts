@@ -1,20 +1,27 @@
 /** The backends: each one's policy, its way there, and the MCP endpoint in front of both. */
 import { createPolicy, type Policy } from '@valetkey/core/policy/decide';
-import type { BackendConfig, Config } from './config/config.ts';
+import type { AnyBackendConfig, BackendConfig, Config } from './config/config.ts';
 import { createToolAnnotations } from './enforce/tool-annotations.ts';
 import type { Handler } from './http/exchange.ts';
-import { createMcpEndpoint } from './mcp-endpoint.ts';
+import { createFaultDescription, createMcpEndpoint } from './mcp-endpoint.ts';
 import type { BackendProxy } from './proxy/backend-proxy.ts';
 import { openCredential } from './proxy/credentials/open-credential.ts';
 import { createBackendProxy } from './proxy/forward.ts';
 import { createIdentitySigner } from './proxy/identity.ts';
+import type { Probe } from './proxy/resilience/health-check.ts';
+import { createHttpProbe } from './proxy/resilience/http-probe.ts';
+import { createResilientProxy, type ResilientProxy } from './proxy/resilience/resilient-proxy.ts';
+import { createStdioBackend } from './proxy/stdio/stdio-backend.ts';
 import type { Services } from './services.ts';
+import type { BackendState } from './telemetry/telemetry.ts';
 
 export interface Backend {
-  readonly config: BackendConfig;
+  readonly config: AnyBackendConfig;
   readonly policy: Policy;
   /** The handler of its MCP endpoint. */
   readonly endpoint: Handler;
+  /** Whether it answers, for metrics. */
+  state(): BackendState;
   /** Lets the requests under way end, then closes. Nothing new may come any more. */
   retire(): Promise<void>;
   /** Ends all connections to it, also those in use. */
@@ -22,7 +29,7 @@ export interface Backend {
 }
 
 /** Opens one backend. Nothing is asked of it before the first request. */
-export function openBackend(backend: BackendConfig, config: Config, services: Services): Backend {
+export function openBackend(backend: AnyBackendConfig, config: Config, services: Services): Backend {
   const { world, store, verifier, audit, streams, isBlind, recheck, telemetry } = services;
   const policy = createPolicy(backend.rules);
   const proxy = openProxy(backend, config, services);
@@ -48,7 +55,9 @@ export function openBackend(backend: BackendConfig, config: Config, services: Se
     config: backend,
     policy,
     endpoint: underWay.handler,
+    state: () => proxy.state(),
     async retire() {
+      proxy.retire();
       await underWay.none();
       await close();
     },
@@ -56,30 +65,43 @@ export function openBackend(backend: BackendConfig, config: Config, services: Se
   };
 }
 
-function openProxy(backend: BackendConfig, config: Config, services: Services): BackendProxy {
+function openProxy(backend: AnyBackendConfig, config: Config, services: Services): ResilientProxy {
+  const { world, timer } = services;
+  const way =
+    backend.process === undefined
+      ? openServer(backend, config, services)
+      : { proxy: createStdioBackend({ backend, ...openParts(backend, services) }) };
+  return createResilientProxy({ backend, ...way, timer, clock: world.clock, log: world.log });
+}
+
+function openServer(
+  backend: BackendConfig,
+  config: Config,
+  services: Services,
+): { readonly proxy: BackendProxy; readonly probe: Probe } {
   const { world, keyRing, store, entra, signIns, keepAlive } = services;
+  const { clock, log } = world;
   const identity = createIdentitySigner({
     issuer: config.publicUrl,
     signingJwk: () => keyRing.signingJwk,
-    clock: world.clock,
+    clock,
   });
   const credential = openCredential(backend, {
     tokens: entra,
     identity,
     demandSignIn: signIns.stepUp,
-    clock: world.clock,
-    log: world.log,
+    clock,
+    log,
     caFile: config.entra.caFile,
   });
-  return createBackendProxy({
-    backend,
-    identity,
-    credential,
-    store,
-    clock: world.clock,
-    log: world.log,
-    keepAlive,
-  });
+  const proxy = createBackendProxy({ backend, identity, credential, store, clock, log, keepAlive });
+  return { proxy, probe: createHttpProbe({ backend, credential }) };
+}
+
+/** For a backend that speaks in single messages. */
+function openParts(backend: AnyBackendConfig, services: Services) {
+  const { world, store, keepAlive, timer } = services;
+  return { ...world, store, keepAlive, timer, describeFault: createFaultDescription(backend) };
 }
 
 /** A request is under way until its last byte is out: the handler's promise lasts as long. */

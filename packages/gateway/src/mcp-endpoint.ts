@@ -4,13 +4,13 @@
  */
 import type { Clock } from '@valetkey/core/base/clock';
 import type { Result } from '@valetkey/core/base/result';
-import type { JsonRpcId } from '@valetkey/core/mcp/errors';
+import { type JsonRpcId, jsonRpcCodes, jsonRpcError } from '@valetkey/core/mcp/errors';
 import type { Operation } from '@valetkey/core/mcp/operation';
 import type { Policy } from '@valetkey/core/policy/decide';
 import type { Principal } from '@valetkey/core/policy/principal';
 import type { Logger } from 'pino';
 import type { Audit, AuditEvent } from './audit/event.ts';
-import type { BackendConfig, Limits } from './config/config.ts';
+import type { Limits, ProtectedResource } from './config/config.ts';
 import { type Asked, readAsked } from './enforce/asked.ts';
 import { authenticate } from './enforce/authenticate.ts';
 import { resourceMetadataUrl } from './enforce/challenge.ts';
@@ -29,11 +29,13 @@ import type { TokenVerifier, VerifiedToken } from './enforce/verify-token.ts';
 import type { Exchange, Handler } from './http/exchange.ts';
 import { sendJson } from './http/respond.ts';
 import { type BackendFault, type BackendProxy, faultName, type Forwarded } from './proxy/backend-proxy.ts';
+import type { DescribeFault } from './proxy/messages/post-answer.ts';
 import type { CallWatch } from './telemetry/call-watch.ts';
 import { createOpenStreams, type CutReason, type OpenStreams } from './proxy/open-streams.ts';
+import type { Load } from './proxy/resilience/capacity.ts';
 
 export interface McpEndpointOptions {
-  readonly backend: BackendConfig;
+  readonly backend: ProtectedResource;
   readonly verifier: TokenVerifier;
   readonly policy: Policy;
   readonly annotations: ToolAnnotations;
@@ -109,6 +111,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
         principal,
         body: bytes,
         era,
+        load: loadOf(exchange, asked.value),
         watch: watch?.forwarding,
         ...(rewriteMessage === undefined ? {} : { rewriteMessage }),
       }),
@@ -187,6 +190,16 @@ function refusalOf(fault: Exclude<BackendFault, 'client_gone'>, id: JsonRpcId | 
   return typeof fault === 'string' ? { kind: fault, id } : { ...fault, id };
 }
 
+/** What a client reads of a fault when an answer has begun already: the body of the refusal, without its status. */
+export function createFaultDescription(backend: ProtectedResource): DescribeFault {
+  const context = challengeContext(backend);
+  return (fault, id) => {
+    const { body } = answerRefusal(refusalOf(fault, id), context);
+    const [only = jsonRpcError(id, jsonRpcCodes.backendUnavailable, '')] = [body].flat();
+    return only;
+  };
+}
+
 /** `AADSTS50076` tells more than that a new sign-in is wanted. */
 function reasonOf(fault: BackendFault): string {
   return typeof fault === 'object' && 'reason' in fault ? fault.reason : faultName(fault);
@@ -226,6 +239,12 @@ function isLongLived({ method }: Exchange, { operations }: Asked): boolean {
   return method === 'GET' || operations.some((operation) => operation.method === 'subscriptions/listen');
 }
 
+/** Only requests are worked on; a notification, or an answer to the server's own question, ends what is. */
+function loadOf(exchange: Exchange, asked: Asked): Load | undefined {
+  if (isLongLived(exchange, asked)) return 'stream';
+  return asked.operations.some(({ kind, id }) => kind === 'request' && id !== undefined) ? 'call' : undefined;
+}
+
 async function endOf({ status, ended }: Forwarded, isRecordedNow: boolean) {
   const end = isRecordedNow ? 'complete' : await ended;
   if (end !== 'complete') return { outcome: 'error', reason: end, httpStatus: status } as const;
@@ -241,7 +260,7 @@ function auditedOperation({ method, name }: Operation) {
   return { method: method === '' ? 'response' : method, ...(name === undefined ? {} : { target: name }) };
 }
 
-function challengeContext(backend: BackendConfig): ChallengeContext {
+function challengeContext(backend: ProtectedResource): ChallengeContext {
   const needed = backend.rules.enter.scopes ?? [];
   return {
     resourceMetadataUrl: resourceMetadataUrl(new URL(backend.resource).origin, backend.path),

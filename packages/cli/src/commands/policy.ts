@@ -1,7 +1,7 @@
 import type { Operation } from '@valetkey/core/mcp/operation';
 import { createPolicy } from '@valetkey/core/policy/decide';
 import { listRequirements } from '@valetkey/core/policy/rules';
-import type { BackendConfig, Config } from '@valetkey/gateway/config/config';
+import type { AnyBackendConfig, Config } from '@valetkey/gateway/config/config';
 import { administer, fail, printTable } from '../administer.ts';
 import { parseOptions } from '../command-line.ts';
 import { type AskedPerson, type Explained, findPerson, inventPerson } from '../policy/asked-person.ts';
@@ -74,7 +74,7 @@ function ask(method: string, name: string): Operation {
 }
 
 /** @throws UsageFault with the names there are. */
-function findBackend({ backend: name }: Options, { backends }: Config): BackendConfig {
+function findBackend({ backend: name }: Options, { backends }: Config): AnyBackendConfig {
   const [only] = backends;
   const found =
     name === undefined && backends.length === 1 ? only : backends.find((each) => each.name === name);
@@ -100,7 +100,7 @@ function readList(text: string | undefined): string[] | undefined {
 
 function explain(
   { principal, notes }: Explained,
-  backend: BackendConfig,
+  backend: AnyBackendConfig,
   operation: Operation | undefined,
   { json }: Options,
 ): number {
@@ -126,7 +126,7 @@ function isAllowed([first]: readonly Verdict[]): boolean {
 }
 
 /** Most likely misspelled. */
-function listUnknownRoles(roles: readonly string[], { rules, name }: BackendConfig): string[] {
+function listUnknownRoles(roles: readonly string[], { rules, name }: AnyBackendConfig): string[] {
   const known = listRequirements(rules).flatMap(({ anyRole = [], allRoles = [] }) => [
     ...anyRole,
     ...allRoles,

@@ -2,7 +2,7 @@
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import { type Principal, personId } from '@valetkey/core/policy/principal';
 import type { Session } from '@valetkey/gateway/administration';
-import type { BackendConfig, Config } from '@valetkey/gateway/config/config';
+import type { AnyBackendConfig, Config } from '@valetkey/gateway/config/config';
 
 /** As given on the command line; each replaces what is known of a person who is signed in. */
 export interface AskedPerson {
@@ -25,7 +25,7 @@ interface Problem {
 }
 
 /** Nobody in particular: everything that is not said is not there, but the scopes, of which a sign-in gets all. */
-export function inventPerson(asked: AskedPerson, backend: BackendConfig, config: Config): Explained {
+export function inventPerson(asked: AskedPerson, backend: AnyBackendConfig, config: Config): Explained {
   const { tenant = config.entra.tenants[0] ?? '', client = '', roles = [], groups = [] } = asked;
   const invented = { tenantId: tenant, objectId: '', roles, groups, clientId: client, sessionId: '' };
   return withScopes(invented, asked, backend, []);
@@ -39,7 +39,7 @@ export function inventPerson(asked: AskedPerson, backend: BackendConfig, config:
 export function findPerson(
   who: string,
   asked: AskedPerson,
-  backend: BackendConfig,
+  backend: AnyBackendConfig,
   sessions: readonly Session[],
 ): Result<Explained, Problem> {
   const fitting = chooseByName(who, sessions).filter(
@@ -85,7 +85,7 @@ function chooseByName(who: string, sessions: readonly Session[]): readonly Sessi
 }
 
 /** Of several, one for this server before any other, and the one that Entra confirmed last. */
-function chooseSession(sessions: readonly Session[], { resource }: BackendConfig): Session | undefined {
+function chooseSession(sessions: readonly Session[], { resource }: AnyBackendConfig): Session | undefined {
   const rank = (session: Session) => (session.resource === resource ? 1 : 0);
   return sessions.toSorted((a, b) => rank(b) - rank(a) || b.verifiedAtSeconds - a.verifiedAtSeconds)[0];
 }
@@ -93,7 +93,7 @@ function chooseSession(sessions: readonly Session[], { resource }: BackendConfig
 function withScopes(
   principal: Omit<Principal, 'scopes'>,
   { scopes }: AskedPerson,
-  backend: BackendConfig,
+  backend: AnyBackendConfig,
   notes: readonly string[],
 ): Explained {
   if (scopes !== undefined) return { principal: { ...principal, scopes }, notes };

@@ -1,16 +1,20 @@
 /** From the file as written to the configuration as used: defaults that depend on other values, references, paths. */
 import { Secret } from '@valetkey/core/base/secret';
 import type {
-  BackendConfig,
+  AuditConfig,
+  AnyBackendConfig,
+  CircuitConfig,
   ClientsConfig,
   CloudConfig,
   Config,
   EntraApp,
   EntraCredential,
   FrontConfig,
+  ProcessConfig,
   ServerConfig,
 } from './config.ts';
 import { buildBackendCredential, withCredentialScopes } from './backend-credential.ts';
+import { buildLegacySse, buildProcess } from './backend-kind.ts';
 import { clouds, defaults } from './defaults.ts';
 import { type Resolved, resolvePath, type Surroundings } from './references.ts';
 import { buildResilience } from './resilience.ts';
@@ -29,7 +33,7 @@ export function buildConfig(file: ConfigFile, resolved: Resolved, surroundings: 
     listen: buildListen(file),
     ...buildSeeing(file, surroundings),
     backends: Object.entries(file.backends).map(([name, backend]) =>
-      buildBackend(name, backend, file.publicUrl, resolved),
+      buildBackend(name, backend, file.publicUrl, { resolved, surroundings }),
     ),
   };
 }
@@ -73,11 +77,7 @@ export function buildFront(file: FrontFile, at: (path: string) => string): Front
     allowedHosts: file.allowedHosts,
     allowedOrigins: file.allowedOrigins,
     limits: file.limits,
-    audit: {
-      stdout: file.audit.stdout,
-      onOverflow: file.audit.onOverflow,
-      ...(file.audit.file === undefined ? {} : { file: at(file.audit.file) }),
-    },
+    audit: buildAudit(file.audit, at),
   };
 }
 
@@ -95,6 +95,10 @@ function buildListen({ publicUrl, listen }: ConfigFile): Config['listen'] {
     host: listen.host ?? (loopback ? ownHost : defaults.listenHost),
     port: listen.port ?? (loopback ? Number(url.port) : defaults.listenPort),
   };
+}
+
+function buildAudit({ file, ...audit }: ConfigFile['audit'], at: (path: string) => string): AuditConfig {
+  return file === undefined ? audit : { ...audit, file: at(file) };
 }
 
 function withPrefix(range: string): string {
@@ -177,21 +181,35 @@ function buildBackend(
   name: string,
   backend: BackendFile,
   publicUrl: string,
-  resolved: Resolved,
-): BackendConfig {
+  { resolved, surroundings }: { resolved: Resolved; surroundings: Surroundings },
+): AnyBackendConfig {
   const { title = name } = backend;
   const credential = buildBackendCredential(name, backend.credential, resolved);
-  return {
+  const { health, ...resilience } = buildResilience(backend);
+  const common = {
     name,
     path: backend.path,
     resource: publicUrl + backend.path,
-    upstream: backend.upstream,
     title,
-    ...(credential === undefined ? {} : { credential }),
     scopes: withCredentialScopes(buildScopes(name, backend.scopes, title), credential),
     rules: buildRules(backend),
-    ...buildResilience(backend),
+    ...resilience,
+    ...buildLegacySse(backend),
   };
+  const process = buildProcess(name, backend, resolved, surroundings);
+  if (process !== undefined) return { ...common, process, circuit: circuitOf(process, common.circuit) };
+  return {
+    ...common,
+    upstream: backend.upstream ?? '',
+    ...(backend.transport === 'sse' ? { transport: 'sse' as const } : {}),
+    ...(credential === undefined ? {} : { credential }),
+    ...(health === undefined ? {} : { health }),
+  };
+}
+
+/** A process for each session has its own troubles, and one person's must not shut all others out. */
+function circuitOf({ mode }: ProcessConfig, circuit: CircuitConfig): CircuitConfig {
+  return mode === 'shared' ? circuit : { ...circuit, failures: 0 };
 }
 
 function need({ values }: Resolved, path: string): string {

@@ -198,6 +198,9 @@ export interface AuditConfig {
   readonly file?: string;
   /** What happens while records cannot be written and the queue is full. Default: `drop`. */
   readonly onOverflow?: 'drop' | 'refuse';
+  /** Of each sink; undefined: those of `line-sink.ts`. */
+  readonly maxQueuedRecords?: number;
+  readonly maxQueuedBytes?: number;
 }
 
 /** All in seconds. */

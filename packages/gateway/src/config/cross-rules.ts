@@ -1,6 +1,7 @@
 /** Rules between values. Each looks at the parts that have their shape, and is silent about the others. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { checkCredentialScopes } from './backend-credential.ts';
+import { checkBackendKind } from './backend-kind.ts';
 import { type ConfigFault, describePath } from './fault.ts';
 import type { Resolved, Sections } from './references.ts';
 import { listRuleFaults } from './rules.ts';
@@ -20,6 +21,12 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
     ...checkScopeSentences(backends),
     ...backends.flatMap(([name, backend]) => checkRules(name, backend, sections)),
     ...backends.flatMap(([name]) => checkHeaderValue(name, resolved)),
+    ...backends.flatMap(([name, backend]) =>
+      checkBackendKind(name, backend, {
+        hasCredential: backend.credential !== 'none',
+        hasHealth: backend.health !== undefined,
+      }),
+    ),
     ...backends.flatMap(([name, { credential }]) =>
       checkCredentialScopes(name, credential, sections.entra?.scopes ?? []),
     ),

@@ -66,6 +66,9 @@ export const defaults = {
   /** As the SDK has it: often enough for an alarm, seldom enough to be free. */
   exportSeconds: 60,
   spanDelayMs: 5000,
+  /** A busy minute, or a disk that is away for one. */
+  maxQueuedRecords: 10_000,
+  maxQueuedBytes: 8 * 1024 * 1024,
 } as const;
 
 /** Bounds that keep a slip of the pen (milliseconds for seconds) from becoming a policy. */
@@ -100,6 +103,8 @@ export const bounds = {
   maxMessageBytes: { min: 1024, max: 256 * 1024 * 1024 },
   exportSeconds: { min: 1, max: hour },
   spanDelayMs: { min: 1, max: minute * 1000 },
+  maxQueuedRecords: { min: 10, max: 1_000_000 },
+  maxQueuedBytes: { min: 64 * 1024, max: 1024 * 1024 * 1024 },
 } as const;
 
 /** The Microsoft clouds. Tokens of one are worth nothing in another, so all three hosts follow from one word. */

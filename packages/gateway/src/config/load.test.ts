@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import type { BackendConfig } from './config.ts';
+import type { AnyBackendConfig } from './config.ts';
 import { type LoadOptions, loadConfig } from './load.ts';
 import { printConfig } from './print.ts';
 import { listConfigWarnings } from './warnings.ts';
@@ -54,7 +54,7 @@ const withBackend = (change: Record<string, unknown>) => ({
   ...good,
   backends: { snippets: { ...snippets, ...change } },
 });
-const secretOf = (backend: BackendConfig | undefined) =>
+const secretOf = (backend: AnyBackendConfig | undefined) =>
   backend?.credential?.kind === 'header' ? backend.credential.value.reveal() : undefined;
 const withEntra = (change: Record<string, unknown>) => ({ ...good, entra: { ...good.entra, ...change } });
 
@@ -95,7 +95,12 @@ test('the smallest configuration is complete: defaults, resource, paths, resolve
       tenants: [tenant],
       cloud: { name: 'public', authorityHost: 'https://login.microsoftonline.com' },
     },
-    audit: { stdout: true, onOverflow: 'drop' },
+    audit: {
+      stdout: true,
+      onOverflow: 'drop',
+      maxQueuedRecords: 10_000,
+      maxQueuedBytes: 8_388_608,
+    },
   });
   const [backend] = config.backends;
   expect(backend?.resource).toBe('https://mcp.contoso.com/snippets/mcp');

@@ -72,6 +72,11 @@ function listReferences(sections: Sections): Reference[] {
       ([name, backend]: [string, BackendFile]) =>
         [['backends', name, 'credential', 'value'], credentialReference(backend.credential)] as const,
     ),
+    ...Object.entries(backends).flatMap(([name, { env = {} }]) =>
+      Object.entries(env).map(
+        ([key, value]) => [['backends', name, 'env', key], asReference(value)] as const,
+      ),
+    ),
   ];
   return listed.flatMap(([path, text]) => (text === undefined ? [] : [{ path: describePath(path), text }]));
 }

@@ -5,13 +5,14 @@
 import * as z from 'zod';
 import { text } from './checked-text.ts';
 import { credentialSchema } from './backend-credential.ts';
+import { kindShape } from './backend-kind.ts';
 import { bounds, defaults } from './defaults.ts';
 import { resilienceShape } from './resilience.ts';
 import { rulesShape } from './rules-schema.ts';
 import { scopesSchema } from './scopes.ts';
 import { keysSchema, leaverSchema, lifetimesSchema, streamsSchema } from './sessions.ts';
 import { accessLogSchema, telemetrySchema } from './telemetry.ts';
-import { checkBackendPath, checkOrigin, checkRedirectUri, checkUpstream } from './url-rules.ts';
+import { checkBackendPath, checkOrigin, checkRedirectUri } from './url-rules.ts';
 import {
   checkBackendName,
   checkCidr,
@@ -146,7 +147,7 @@ const limits = z.strictObject({
 
 export const backendSchema = z.strictObject({
   path: text(checkBackendPath).describe('Path of the MCP endpoint at the gateway, such as /snippets/mcp.'),
-  upstream: text(checkUpstream).describe("URL of the backend's own MCP endpoint."),
+  ...kindShape,
   title: notEmpty.optional().describe('For people, on the consent page. Default: the name of the backend.'),
   credential: credentialSchema,
   scopes: scopesSchema,
@@ -222,6 +223,12 @@ export const configSchema = z.strictObject({
         .describe(
           'While records cannot be written and the queue is full: drop counts and announces what is lost; refuse answers 503 to all that would be recorded.',
         ),
+      maxQueuedRecords: whole(bounds.maxQueuedRecords)
+        .default(defaults.maxQueuedRecords)
+        .describe('Records that wait in memory to be written.'),
+      maxQueuedBytes: whole(bounds.maxQueuedBytes)
+        .default(defaults.maxQueuedBytes)
+        .describe('Their bytes at most.'),
     })
     .prefault({}),
   telemetry: telemetrySchema
@@ -232,7 +239,7 @@ export const configSchema = z.strictObject({
     .record(text(checkBackendName), backendSchema)
     .refine((map) => Object.keys(map).length > 0, {
       message: 'names no backend',
-      params: { remedy: 'Add at least one: a name with path and upstream' },
+      params: { remedy: 'Add at least one: a name with path and upstream, or path and command' },
     })
     .describe('The MCP servers behind the gateway, by name.'),
 });

@@ -73,7 +73,8 @@ function warnOfProxies({ trustedProxies }: Config): ConfigFault[] {
 }
 
 function warnOfPlainUpstreams({ backends }: Config): ConfigFault[] {
-  return backends.flatMap(({ name, upstream, credential }) =>
+  const servers = backends.filter((backend) => 'upstream' in backend);
+  return servers.flatMap(({ name, upstream, credential }) =>
     credential !== undefined && upstream.startsWith('http:') && !isLoopbackUrl(upstream)
       ? [
           {

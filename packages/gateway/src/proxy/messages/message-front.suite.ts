@@ -1,0 +1,39 @@
+/** For tests: a front that hands every MCP request to a proxy as the endpoint does, for a person named by a header. */
+import { eraOf } from '@valetkey/core/mcp/era';
+import { jsonRpcError } from '@valetkey/core/mcp/errors';
+import { parseJsonRpcBody } from '@valetkey/core/mcp/json-rpc';
+import type { BackendProxy, ForwardRequest } from '../backend-proxy.ts';
+import { faultName } from '../backend-proxy.ts';
+import { anna, ben, type Listening, readText, startFront } from '../front-and-back.suite.ts';
+import type { DescribeFault } from './post-answer.ts';
+
+export const describeFault: DescribeFault = (fault, id) => jsonRpcError(id, 502, faultName(fault));
+
+export interface MessageFront extends Listening {
+  readonly ends: string[];
+}
+
+/** Faults come as status 599 with their name. */
+export async function startMessageFront(
+  proxy: BackendProxy,
+  more: Partial<ForwardRequest> = {},
+): Promise<MessageFront> {
+  const ends: string[] = [];
+  const front = await startFront(async (exchange) => {
+    const { req, res, method } = exchange;
+    const principal = req.headers['x-test-person'] === 'ben' ? ben : anna;
+    const body = method === 'POST' ? Buffer.from(await readText(req)) : undefined;
+    const parsed = body === undefined ? undefined : parseJsonRpcBody(body);
+    const version = [req.headers['mcp-protocol-version'] ?? []].flat()[0];
+    const [first] = parsed?.ok === true ? parsed.value.messages : [];
+    const isBatch = parsed?.ok === true && parsed.value.isBatch;
+    const era = first === undefined || isBatch ? 'legacy' : eraOf(first, version);
+    const forwarded = await proxy.forward(exchange, { principal, body, era, ...more });
+    if (forwarded.ok) ends.push(await forwarded.value.ended);
+    else {
+      ends.push(faultName(forwarded.error));
+      if (!res.destroyed) res.writeHead(599).end(faultName(forwarded.error));
+    }
+  });
+  return { ...front, ends };
+}

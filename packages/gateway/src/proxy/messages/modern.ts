@@ -1,0 +1,92 @@
+/**
+ * The era without sessions. Each request stands for itself, so the clients of one person share a link, and so do all
+ * people where the backend is shared. Whether a backend speaks this era it is asked by `server/discover`, which some
+ * older ones do not survive.
+ */
+import { ok, type Result } from '@valetkey/core/base/result';
+import { findProtocolVersion } from '@valetkey/core/mcp/era';
+import { jsonRpcCodes, jsonRpcError } from '@valetkey/core/mcp/errors';
+import { isRequest, type JsonRpcRequest } from '@valetkey/core/mcp/json-rpc';
+import type { BackendFault } from '../backend-proxy.ts';
+import { askOnce } from './ask-once.ts';
+import type { Conversation } from './conversation.ts';
+import { converse } from './converse.ts';
+import { type Answered, holderOf, isError, type MessageParts } from './parts.ts';
+import type { Carrier } from './message-link.ts';
+import { statusOf } from './post-answer.ts';
+import { reply } from './reply.ts';
+import type { Spoken } from './spoken.ts';
+
+export type ModernWay = (carrier: Carrier, spoken: readonly Spoken[]) => Answered;
+
+/** Before they are asked again, so that not every client costs a process that ends at its first question. */
+const rememberedMs = 10 * 60_000;
+/** A backend that knows no such method may also say nothing at all. */
+const longestProbeMs = 10_000;
+const olderVersions = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
+
+export function createModernWay(parts: MessageParts): ModernWay {
+  const { mode, mayBeModern, clock, backend, open, kept } = parts;
+  const state = { olderUntilMs: mayBeModern ? 0 : Number.POSITIVE_INFINITY };
+
+  /** No session id has a space. */
+  const keyOf = (carrier: Carrier) => `modern ${mode === 'shared' ? '' : holderOf(carrier, parts)}`;
+
+  async function find(carrier: Carrier): Promise<Result<Conversation, BackendFault>> {
+    const holder = mode === 'shared' ? '' : holderOf(carrier, parts);
+    const opened = await kept.open(keyOf(carrier), holder, async () => {
+      const conversation = await open(carrier, mode === 'shared' ? 'everybody' : 'person');
+      return conversation.ok ? ok({ conversation: conversation.value }) : conversation;
+    });
+    return opened.ok ? ok(opened.value.conversation) : opened;
+  }
+
+  async function discover(carrier: Carrier, conversation: Conversation, spoken: Spoken): Answered {
+    const timeoutMs = Math.min(longestProbeMs, backend.timeouts.firstByteMs);
+    const answered = await askOnce(conversation, spoken, carrier, timeoutMs);
+    if (answered.ok && !isOlder(answered.value)) {
+      const status = statusOf(answered.value, 'modern');
+      return reply(carrier.exchange, status, answered.value);
+    }
+    state.olderUntilMs = clock.nowMs() + rememberedMs;
+    void kept.end(keyOf(carrier));
+    return refuse(carrier, spoken);
+  }
+
+  return async (carrier, spoken) => {
+    const [first] = spoken;
+    if (first === undefined || clock.nowMs() < state.olderUntilMs) return refuse(carrier, first);
+    const conversation = await find(carrier);
+    if (!conversation.ok) return conversation;
+    const { message } = first;
+    if (isRequest(message) && message.method === 'server/discover') {
+      return discover(carrier, conversation.value, first);
+    }
+    const owner = carrier.request.principal.sessionId;
+    return converse(parts, { carrier, spoken, conversation: conversation.value, owner, waits: false });
+  };
+}
+
+/** A server of the older era knows no such method, or says that nobody has initialised it. */
+function isOlder(text: string): boolean {
+  if (!isError(text)) return false;
+  const { error } = JSON.parse(text) as { error: { code?: unknown } };
+  return error.code !== jsonRpcCodes.unsupportedProtocolVersion;
+}
+
+/** As a server answers that speaks other revisions; a client then begins with `initialize`. */
+function refuse({ exchange }: Carrier, spoken: Spoken | undefined) {
+  const request = spoken !== undefined && isRequest(spoken.message) ? spoken.message : undefined;
+  if (request === undefined) return reply(exchange, 202);
+  const error = jsonRpcError(
+    request.id,
+    jsonRpcCodes.unsupportedProtocolVersion,
+    'This server speaks older revisions of the protocol',
+    { supported: olderVersions, requested: requestedVersion(request) },
+  );
+  return reply(exchange, 400, JSON.stringify(error));
+}
+
+function requestedVersion(request: JsonRpcRequest): string {
+  return findProtocolVersion(request) ?? '2026-07-28';
+}

@@ -1,0 +1,146 @@
+/** For tests: a stdio backend behind a front, with the time and the timer in the test's hands. */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import type { ProcessConfig, StdioBackendConfig } from '../../config/config.ts';
+import { createTestClock, openSealedStore } from '../../session/sealed-store.suite.ts';
+import type { Store } from '../../store/collection.ts';
+import type { ForwardRequest } from '../backend-proxy.ts';
+import { backendAt } from '../front-and-back.suite.ts';
+import { createKeepAlive } from '../keep-alive.ts';
+import { describeFault, startMessageFront } from '../messages/message-front.suite.ts';
+import { createStdioBackend } from './stdio-backend.ts';
+
+export const fixture = fileURLToPath(new URL('child-fixture.suite.ts', import.meta.url));
+
+export interface StdioWorldOptions {
+  readonly process?: Partial<ProcessConfig>;
+  readonly firstByteMs?: number;
+  readonly graceMs?: number;
+  readonly request?: Partial<ForwardRequest>;
+  readonly store?: Store;
+}
+
+export async function startStdioWorld(options: StdioWorldOptions = {}) {
+  const clock = createTestClock(Date.now());
+  const works = new Set<() => void>();
+  const timer = (work: () => void) => {
+    works.add(work);
+    return () => void works.delete(work);
+  };
+  const logged: Record<string, unknown>[] = [];
+  const log = pino(
+    { level: 'debug' },
+    { write: (line: string) => void logged.push(JSON.parse(line) as never) },
+  );
+  const { name, path, resource, title, scopes, rules, capacity, circuit } = backendAt('http://unused.test');
+  const backend: StdioBackendConfig = {
+    name,
+    path,
+    resource,
+    title,
+    scopes,
+    rules,
+    capacity,
+    circuit,
+    timeouts: { connectMs: 10_000, firstByteMs: options.firstByteMs ?? 10_000 },
+    process: {
+      command: process.execPath,
+      args: [fixture],
+      cwd: process.cwd(),
+      inherited: { PATH: process.env['PATH'] ?? '' },
+      env: {},
+      mode: 'perSession',
+      identity: 'meta',
+      idleSeconds: 600,
+      maxProcesses: 20,
+      maxMessageBytes: 1024 * 1024,
+      ...options.process,
+    },
+  };
+  const store = options.store ?? openSealedStore(clock);
+  const keepAlive = createKeepAlive(15, timer);
+  const random = (size: number) => randomBytes(size);
+  const graceMs = options.graceMs ?? 300;
+  const proxy = createStdioBackend({
+    backend,
+    graceMs,
+    describeFault,
+    keepAlive,
+    store,
+    random,
+    clock,
+    timer,
+    log,
+  });
+  const front = await startMessageFront(proxy, options.request);
+  const url = `${front.url}/snippets/mcp`;
+
+  async function post(body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...headers,
+      },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  }
+
+  return {
+    url,
+    ends: front.ends,
+    logged,
+    clock,
+    processArgs: [fixture],
+    post,
+    /** What is done now and then is done this often. */
+    passSeconds(seconds: number) {
+      for (let passed = 0; passed < seconds; passed += 1) {
+        clock.advance(1);
+        for (const work of works) work();
+      }
+    },
+    /** What the socket of an answer that nobody reads has taken. */
+    bytesTo: (answer: IncomingMessage) => answer.socket.bytesRead,
+    /** Begins a session. @returns the headers that its further requests carry. */
+    async begin(person = 'anna', version = '2025-11-25'): Promise<Record<string, string>> {
+      const params = { protocolVersion: version, capabilities: {}, clientInfo: { name: 't', version: '1' } };
+      const answer = await post(
+        { jsonrpc: '2.0', id: 0, method: 'initialize', params },
+        { 'x-test-person': person },
+      );
+      await answer.text();
+      return { 'x-test-person': person, 'mcp-session-id': answer.headers.get('mcp-session-id') ?? '' };
+    },
+    async close() {
+      await proxy.close();
+      await front.close();
+    },
+  };
+}
+
+export function isRunning(pid: unknown): boolean {
+  try {
+    return process.kill(Number(pid), 0);
+  } catch {
+    return false;
+  }
+}
+
+export const request = (method: string, id: unknown = 1, params: object = {}) => ({
+  jsonrpc: '2.0',
+  id,
+  method,
+  params,
+});
+
+/** The messages of an event stream. */
+export function messagesOf(text: string): Record<string, unknown>[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('data: '))
+    .map((line) => JSON.parse(line.slice('data: '.length)) as Record<string, unknown>);
+}
