@@ -22,7 +22,7 @@ describe.each([
   const signedIn: (Tokens & { objectId: string; username: string })[] = [];
   beforeAll(async () => {
     store = await startStore();
-    gateways = await startDrillGateways(store, 9, config);
+    gateways = await startDrillGateways(store, 9, () => ({ config }));
     for (const person of gateways.people) {
       const tokens = await obtainTokens(gateways, person, { scope: 'who.ask' });
       signedIn.push({ ...tokens, objectId: person.objectId, username: person.username });

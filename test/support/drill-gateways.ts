@@ -30,6 +30,8 @@ export interface DrillGateways {
   readonly mcpUrl: string;
   readonly emulator: Emulator;
   readonly people: readonly UserSeed[];
+  /** Where the files of both are, `keys.json` among them. */
+  readonly directory: string;
   /** SIGKILL. */
   kill(index: number): Promise<void>;
   /** Until it says that it is ready. */
@@ -46,15 +48,21 @@ export interface DrillGateways {
   close(): Promise<void>;
 }
 
-/** @param config settings beside those that the gateways need to run. */
+/** Beside what the gateways need to run: settings, which replace theirs, and variables of their environment. */
+export interface DrillSettings {
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export async function startDrillGateways(
   store: RealServer,
   peopleCount: number,
-  config: Readonly<Record<string, unknown>> = {},
+  settings: (emulator: Emulator) => DrillSettings = () => ({}),
 ): Promise<DrillGateways> {
   const directory = await mkdtemp(join(tmpdir(), 'valetkey-drill-'));
   const people = makePeople(peopleCount);
   const emulator = await createEmulator({ seed: seedWith(people) });
+  const { config = {}, env = {} } = settings(emulator);
   const ports = await findFreePorts(2);
   const proxy = await startTurns(ports);
   const url = `http://localhost:${proxy.port}`;
@@ -75,6 +83,7 @@ export async function startDrillGateways(
     STORE: store.url,
     NODE_COMPILE_CACHE: join(directory, 'compiled'),
     DRILL_CLOCK_AHEAD_MS: String(aheadMs),
+    ...env,
   });
   const valetkey = (...words: string[]) => [
     '--import',
@@ -121,6 +130,7 @@ export async function startDrillGateways(
     mcpUrl,
     emulator,
     people,
+    directory,
     kill,
     start,
     urlOf: (index) => `http://127.0.0.1:${ports[index]}`,

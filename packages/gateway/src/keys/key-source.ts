@@ -15,7 +15,7 @@ import {
   openKeyFile,
   replaceKeyFile,
 } from '../store/key-file.ts';
-import { isWrappedRing, unwrapRing, type Wrapping, wrapRing } from './wrapped-ring.ts';
+import { isWrappedRing, unwrapRing, type Wrapping, WrappingFailed, wrapRing } from './wrapped-ring.ts';
 
 /** The ring at work, and as it is kept, which holds the secrets in the clear. */
 export interface LoadedKeys {
@@ -63,7 +63,8 @@ export function createKeySource(options: KeySourceOptions): KeySource {
     version: () => findKeyFileVersion(path),
 
     async load() {
-      const json = await openKeyFile(path, random, () => encode(createKeyRing(random, nowSeconds(clock))));
+      const make = () => encode(createKeyRing(random, nowSeconds(clock)));
+      const json = await orFault(path, openKeyFile(path, random, make));
       if (!json.ok) return json;
       const plain = await decode(json.value);
       if (!plain.ok) return plain;
@@ -74,11 +75,31 @@ export function createKeySource(options: KeySourceOptions): KeySource {
         : err(malformedKeyFile(path, ring.error));
     },
 
-    async save(file) {
-      await replaceKeyFile(path, random, await encode(file));
-      return ok(undefined);
-    },
+    save: (file) =>
+      orFault(
+        path,
+        (async () => {
+          await replaceKeyFile(path, random, await encode(file));
+          return ok(undefined);
+        })(),
+      ),
   };
+}
+
+/** A file that the vault does not wrap is not written: the one before, or none, is what stays. */
+async function orFault<Value>(
+  path: string,
+  work: Promise<Result<Value, KeyFault>>,
+): Promise<Result<Value, KeyFault>> {
+  try {
+    return await work;
+  } catch (fault) {
+    if (!(fault instanceof WrappingFailed)) throw fault;
+    return err({
+      problem: `The key file ${path} cannot be wrapped: ${fault.message}`,
+      remedy: fault.remedy,
+    });
+  }
 }
 
 function createVariableSource(config: Extract<KeysConfig, { kind: 'environment' }>): KeySource {
