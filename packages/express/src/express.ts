@@ -8,6 +8,7 @@ export { GraphFailed } from './graph.ts';
 export type { GuardedMcpServer } from './guarded-mcp-server.ts';
 export type { GuardableServer, Requires } from './guarded-server.ts';
 export type { FetchMcpHandler, McpHandler, NodeMcpHandler } from './mcp-door.ts';
+export type { ServerFactory } from './legacy-sse.ts';
 export { OptionsFault } from './options-fault.ts';
 export { readOptions } from './read-options.ts';
 export { type Valetkey, valetkey, type ValetkeyOptions } from './valetkey.ts';

@@ -15,6 +15,7 @@ import { type Front, openFront } from './front.ts';
 import { askGraph, openGraph } from './graph.ts';
 import type { GuardedMcpServer } from './guarded-mcp-server.ts';
 import { type GuardableServer, guardServer, type Requires } from './guarded-server.ts';
+import { createLegacyRoutes, type ServerFactory } from './legacy-sse.ts';
 import { createMcpRoute, type McpHandler } from './mcp-door.ts';
 import { OptionsFault } from './options-fault.ts';
 import { type FetchHandler, openFetchFace } from './fetch-face.ts';
@@ -26,10 +27,13 @@ export interface Valetkey {
   /**
    * The whole server: authorization server, metadata, and the MCP endpoint behind its guard. For `app.use` of Express,
    * where anything else goes on to the next handler; or alone, for `http.createServer`.
+   *
+   * @param factory makes the server of one connection, where the option `legacySse` is set: what `createMcpHandler` takes.
+   * @throws OptionsFault when one of the two is there without the other.
    */
-  serve(mcp: McpHandler): NodeHandler;
+  serve(mcp: McpHandler, factory?: ServerFactory): NodeHandler;
   /** The same in the fetch style, for `Request` in and `Response` out. */
-  fetch(mcp: McpHandler): FetchHandler;
+  fetch(mcp: McpHandler, factory?: ServerFactory): FetchHandler;
   /** Authorization server and metadata alone, for whoever mounts the MCP endpoint behind `requireBearerAuth`. */
   readonly router: NodeHandler;
   /**
@@ -90,14 +94,18 @@ export async function valetkey({ world: given, ...options }: ValetkeyOptions): P
   const tokens = createEntraTokens(front);
   const graph = openGraph(front);
   const admissionOf = createAdmissions(front);
-  const serve = (mcp: McpHandler) =>
-    createDoor([...front.routes, createMcpRoute(front, resource, mcp)], front.router);
+  const serve = (mcp: McpHandler, factory?: ServerFactory) => {
+    const isLegacy = config.value.legacySse !== undefined;
+    if (isLegacy !== (factory !== undefined)) throw new OptionsFault([legacyInHalf]);
+    const legacy = factory === undefined ? [] : createLegacyRoutes(front, factory);
+    return createDoor([...front.routes, createMcpRoute(front, resource, mcp), ...legacy], front.router);
+  };
 
   return {
     resource: resource.resource,
     router: createDoor(front.routes, front.router),
     serve,
-    fetch: (mcp) => openFetchFace(serve(mcp)),
+    fetch: (mcp, factory) => openFetchFace(serve(mcp, factory)),
     requireBearerAuth: (required) => createBearerGuard(front, required),
     guard(server: GuardableServer, tools?: Readonly<Record<string, Requires>>) {
       guardServer(server, resource, { admissionOf, nowMs: front.world.clock.nowMs }, tools);
@@ -118,6 +126,12 @@ export async function valetkey({ world: given, ...options }: ValetkeyOptions): P
     },
   };
 }
+
+const legacyInHalf = {
+  path: 'legacySse',
+  problem: 'is set without a factory, or the other way round',
+  remedy: 'Set the option, and give serve() the factory of createMcpHandler as its second argument',
+};
 
 function createAdmissions(front: Front): (resource: string) => Admission {
   const { resource, legacySse } = front.config;
