@@ -10,7 +10,6 @@ import { type CanaryBackend, startCanaryBackend } from '../support/canary-backen
 import { findFreePort } from '../support/free-port.ts';
 import { type KillableGateway, prepareGateway } from '../support/gateway-process.ts';
 import { send } from '../support/raw-http.ts';
-import { readSamples } from '../support/samples.ts';
 
 let backend: CanaryBackend;
 let gateway: KillableGateway;

@@ -1,5 +1,5 @@
 /** A collector of OpenTelemetry's own protocol (OTLP/HTTP, protobuf), as far as a test looks into it. */
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { closeGracefully, listen } from '@valetkey/gateway/http/server';
@@ -36,7 +36,9 @@ export async function startOtlpCollector(): Promise<OtlpCollector> {
   const resource: Record<string, string | number> = {};
   const bodies: Buffer[] = [];
   const headers: Record<string, unknown> = {};
-  const server = createServer(async (req, res) => {
+  const server = createServer((req, res) => void take(req, res));
+
+  async function take(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const sent = await buffer(req);
     const body = req.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
     bodies.push(body);
@@ -49,7 +51,8 @@ export async function startOtlpCollector(): Promise<OtlpCollector> {
       }
     }
     res.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
-  });
+  }
+
   const { port } = await listen(server, '127.0.0.1', 0);
   const endpoint = `http://127.0.0.1:${port}`;
   return {

@@ -1,4 +1,5 @@
 import { type Administration, openAdministration } from '@valetkey/gateway/administration';
+import { AuditUnavailable } from '@valetkey/gateway/audit/event';
 import type { Config } from '@valetkey/gateway/config/config';
 import { StoreUnavailable } from '@valetkey/gateway/store/driver';
 import { readConfig } from './read-config.ts';
@@ -23,6 +24,11 @@ export async function administer(
       await opened.value.close();
     }
   } catch (fault) {
+    if (fault instanceof AuditUnavailable)
+      return fail({
+        problem: `nothing was done: ${fault.message}, and audit.onOverflow is refuse`,
+        remedy: 'Make room where audit.file stands, then try again.',
+      });
     if (!(fault instanceof StoreUnavailable)) throw fault;
     return fail({
       problem: `the store cannot be used: ${fault.message}`,

@@ -7,6 +7,7 @@ import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import { personId } from '@valetkey/core/policy/principal';
 import { openAudit } from './audit/audit.ts';
+import { type AuditEvent, AuditUnavailable } from './audit/event.ts';
 import type { Config } from './config/config.ts';
 import { openKeySource } from './keys/open-keys.ts';
 import { type KeyReport, pruneKeys, reportKeys, stageNewKeys, useNewKeys } from './keys/rotation.ts';
@@ -108,6 +109,19 @@ export async function openAdministration(
   const audit = openAudit({ ...config.audit, stdout: false }, world);
   const rotation = { source, random, clock };
 
+  /** By setting, nothing is done that cannot be recorded. @throws AuditUnavailable */
+  async function checkAudit(): Promise<void> {
+    if (config.audit.onOverflow !== 'refuse' || (await audit.isWritable())) return;
+    throw new AuditUnavailable('the audit cannot be written');
+  }
+
+  function recordOfConsent({ person, clientId }: Consent): AuditEvent {
+    const [tenantId = '', objectId = ''] = person.split('.');
+    const correlationId = randomId(random, 16);
+    const about = { tenantId, objectId, clientId, correlationId };
+    return { event: 'consent.revoke', outcome: 'success', reason: 'operator', ...about };
+  }
+
   const listSessions = async (choice: Choice) =>
     (await sessions.listAll()).filter((session) => isChosen(session, choice));
   const listConsents = async (choice: Choice) => {
@@ -132,6 +146,7 @@ export async function openAdministration(
       list: listSessions,
       async revoke(choice) {
         const chosen = await listSessions(choice);
+        await checkAudit();
         for (const session of chosen) {
           await sessions.revoke(session.id);
           await entraTokens.delete(session.id);
@@ -153,7 +168,11 @@ export async function openAdministration(
       list: listConsents,
       async revoke(choice) {
         const chosen = await listConsents(choice);
-        for (const consent of chosen) await consents.revoke(consent);
+        await checkAudit();
+        for (const consent of chosen) {
+          await consents.revoke(consent);
+          audit.record(recordOfConsent(consent));
+        }
         return chosen;
       },
     },

@@ -24,6 +24,7 @@ const names: readonly AuditEventName[] = [
   'authorize',
   'consent.allow',
   'consent.deny',
+  'consent.revoke',
   'entra.redirect',
   'callback',
   'token',

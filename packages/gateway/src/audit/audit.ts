@@ -22,7 +22,14 @@ export function openAudit(
   onRecord?: (record: AuditRecord) => void,
 ): WatchedAudit {
   const { clock, log } = world;
-  const sinks = openSinks(config, { clock, log, keepsAll: config.onOverflow === 'refuse' });
+  const { onOverflow, maxQueuedRecords, maxQueuedBytes } = config;
+  const sinks = openSinks(config, {
+    clock,
+    log,
+    keepsAll: onOverflow === 'refuse',
+    ...(maxQueuedRecords === undefined ? {} : { maxQueued: maxQueuedRecords }),
+    ...(maxQueuedBytes === undefined ? {} : { maxQueuedBytes }),
+  });
   return createAudit({ sinks, clock, log, ...(onRecord === undefined ? {} : { onRecord }) });
 }
 
@@ -40,6 +47,10 @@ export function createAudit({ sinks, clock, log, onRecord }: AuditOptions): Watc
       }
     },
     isFull: () => sinks.some((sink) => sink.isFull?.() === true),
+    isWritable: async () => {
+      const answers = await Promise.all(sinks.map(async (sink) => (await sink.isWritable?.()) ?? true));
+      return answers.every(Boolean);
+    },
     states: () => sinks.flatMap((sink) => sink.state?.() ?? []),
     close: async () => {
       await Promise.allSettled(sinks.map((sink) => sink.close()));

@@ -7,6 +7,8 @@ export type AuditEventName =
   | 'authorize'
   | 'consent.allow'
   | 'consent.deny'
+  /** An operator took it back. */
+  | 'consent.revoke'
   /** The browser was sent to Entra, or could not be: before anybody signed in there. */
   | 'entra.redirect'
   | 'callback'
@@ -71,4 +73,11 @@ export interface WatchedAudit extends Audit {
   /** Whether a record that came now would be one too many, at any of the sinks. Cheap: asked for every request. */
   isFull(): boolean;
   states(): SinkState[];
+  /** Tries to write nothing to each sink. For one who does a thing only if it can be recorded. */
+  isWritable(): Promise<boolean>;
+}
+
+/** What was asked for was not done, since it could not have been recorded (`audit.onOverflow: refuse`). */
+export class AuditUnavailable extends Error {
+  override readonly name = 'AuditUnavailable';
 }

@@ -34,6 +34,8 @@ export interface LineSink {
   write(record: object): void;
   isFull(): boolean;
   state(): SinkState;
+  /** Tries with an empty line, which readers of JSON lines pass over. */
+  isWritable(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -137,6 +139,11 @@ export function createLineSink(options: LineSinkOptions): LineSink {
       startDrain();
     },
     isFull,
+    isWritable: () =>
+      write('\n').then(
+        () => true,
+        () => false,
+      ),
     state: () => ({
       name,
       queued: queue.length,

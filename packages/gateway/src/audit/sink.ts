@@ -10,4 +10,6 @@ export interface AuditSink {
   /** A sink without these is never full. */
   readonly isFull?: () => boolean;
   readonly state?: () => SinkState;
+  /** Whether something can be written right now. */
+  readonly isWritable?: () => Promise<boolean>;
 }

@@ -1,5 +1,5 @@
 /** What is measured, under the names that the semantic conventions have, and `valetkey.` where they have none. */
-import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
+import type { Counter, Histogram, Meter } from '@opentelemetry/api';
 
 export interface Instruments {
   /** `http.server.request.duration`: every request, until its last byte is out. */
@@ -26,7 +26,7 @@ const storeBounds = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
 export function createInstruments(meter: Meter): Instruments {
   const seconds = (name: string, description: string, explicitBucketBoundaries: number[]) =>
-    meter.createHistogram<Attributes>(name, { description, unit: 's', advice: { explicitBucketBoundaries } });
+    meter.createHistogram(name, { description, unit: 's', advice: { explicitBucketBoundaries } });
   return {
     request: seconds('http.server.request.duration', 'Duration of HTTP server requests.', httpBounds),
     operation: seconds('mcp.server.operation.duration', 'Duration of MCP operations.', mcpBounds),

@@ -18,14 +18,13 @@ export async function openScrapes({
 }: ScrapesOptions): Promise<ScrapeListener | undefined> {
   const listen = config?.metrics.prometheus;
   if (config === undefined || listen === undefined) return undefined;
-  const [{ renderPrometheus }, { createResource }] = await Promise.all([
+  const [{ renderPrometheus }, { ownVersion }] = await Promise.all([
     import('./prometheus.ts'),
     import('./sdk.ts'),
   ]);
-  const { attributes } = createResource(config.serviceName);
   const target = {
     'service.name': config.serviceName,
-    'service.version': String(attributes['service.version'] ?? ''),
+    'service.version': ownVersion(),
   };
   const listener = await openScrapeListener({
     ...listen,

@@ -18,7 +18,8 @@ export function createResource(serviceName: string): Resource {
     .merge(resourceFromAttributes({ 'service.name': serviceName, 'service.version': ownVersion() }));
 }
 
-function ownVersion(): string {
+/** Of the package. */
+export function ownVersion(): string {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -119,7 +119,8 @@ export function watchCalls({ metrics, tracing, requests }: WatchCallsOptions): W
       }
 
       function describe({ outcome, reason, httpStatus }: WatchedEnd) {
-        const [{ method = '', name } = {}] = operations;
+        const [first] = operations;
+        const { method, name } = first ?? { method: '' };
         const label = methodLabel(method);
         const tool = method === 'tools/call' && name !== undefined ? toolLabel(name) : undefined;
         return {
