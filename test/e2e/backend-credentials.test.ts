@@ -16,7 +16,7 @@ import {
   headerValues,
   startCanaryBackend,
 } from '../support/canary-backend.ts';
-import { callMcp, obtainTokens, refresh, type Tokens } from '../support/oauth-client.ts';
+import { callMcp, obtainTokens, postForm, refresh, type Tokens } from '../support/oauth-client.ts';
 import { type Product, startProduct } from '../support/product.ts';
 
 const payroll = `api://${PAYROLL_API_CLIENT_ID}/payroll.read`;
@@ -136,6 +136,25 @@ test.each(['person', 'delegated'] as const)(
     expect(asked.filter(({ path }) => path.endsWith('/token'))).toHaveLength(kind === 'person' ? 1 : 2);
   },
 );
+
+test('A57: a token of before a person’s rights changed is not used any more', async () => {
+  const tokens = await signIn('person');
+  await call('person', tokens);
+  const [before] = headerValues(canary.arrivals.at(-1), 'authorization');
+  await call('person', tokens);
+  expect(headerValues(canary.arrivals.at(-1), 'authorization')).toEqual([before]);
+  const { username } = product.people.reader;
+  product.emulator.control.setRoles(username, []);
+  const renewed = await postForm(`${product.url}/token`, {
+    grant_type: 'refresh_token',
+    client_id: tokens.clientId,
+    refresh_token: tokens.refreshToken,
+    resource: resourceOf('person'),
+  });
+  product.emulator.control.setRoles(username, ['Snippets.Reader']);
+  expect((await call('person', { accessToken: String(renewed.body['access_token']) })).status).toBe(200);
+  expect(headerValues(canary.arrivals.at(-1), 'authorization')).not.toEqual([before]);
+});
 
 test('A53: the signed identity as a bearer, and in a header: it verifies with the published keys', async () => {
   await call('jwt', await signIn('jwt'));

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import type { BackendConfig } from '../../config/config.ts';
@@ -137,6 +138,20 @@ test('time-outs count as the connection failing does', async () => {
   expect(await ask()).toBe('timeout');
   expect(await ask()).toBe('circuit_open 5');
   expect(proxy.state().breaker).toBe('open');
+});
+
+test('connectMs: a server that takes the connection and never speaks TLS is not there', async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  closers.push(async () => void silent.close());
+  const { port } = silent.address() as AddressInfo;
+  const { ask } = await openWay(answerOk, {
+    upstream: `https://127.0.0.1:${port}/mcp`,
+    timeouts: { connectMs: 100, firstByteMs: 20_000 },
+  });
+  const startedMs = performance.now();
+  expect(await ask()).toBe('unreachable');
+  expect(performance.now() - startedMs).toBeLessThan(5000);
 });
 
 test('so many at once: one more hears busy, a stream and a notification still pass, and a place that is free is taken', async () => {
