@@ -85,6 +85,8 @@ export async function createGateway(
     }
   }
 
+  services.telemetry.report({ backends: () => current.backends.map((backend) => backend.state()) });
+
   return {
     listener: (req, res) => current.listener(req, res),
     async reload(changed) {
