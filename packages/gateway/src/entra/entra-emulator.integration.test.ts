@@ -17,14 +17,14 @@ import {
 } from '@valetkey/entra-emulator';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { EntraConfig, EntraCredential } from '../config/config.ts';
+import type { EntraCredential } from '../config/config.ts';
 import { openSealedStore } from '../session/sealed-store.suite.ts';
 import type { Store } from '../store/collection.ts';
 import { createEntra } from './create-entra.ts';
+import { callbackUrl, emulatedEntra } from './emulated-entra.suite.ts';
 import type { Entra } from './entra.ts';
 import { createSelfSigned } from './self-signed.suite.ts';
 
-const callbackUrl = 'http://localhost/auth/callback';
 const clock = { nowMs: () => Date.now() };
 const secret: EntraCredential = { kind: 'secret', secret: new Secret(GATEWAY_CLIENT_SECRET) };
 
@@ -54,20 +54,9 @@ interface CreateOptions {
 }
 
 function create(options: CreateOptions = {}): Entra {
-  const config: EntraConfig = {
-    cloud: {
-      name: 'custom',
-      authorityHost: emulator.authorityHost,
-      graphHost: emulator.httpsOrigin,
-      tokenExchangeAudience: 'api://AzureADTokenExchange',
-      browserAuthorityHost: emulator.httpOrigin,
-    },
-    tenants: options.tenants ?? [CONTOSO_TENANT_ID],
-    clientId: GATEWAY_CLIENT_ID,
-    credential: options.credential ?? secret,
-    scopes: [],
-    ...((options.isTrusted ?? true) ? { caFile: join(folder, 'ca.pem') } : {}),
-  };
+  const { credential = secret, tenants = [CONTOSO_TENANT_ID], isTrusted = true } = options;
+  const trust = isTrusted ? { caFile: join(folder, 'ca.pem') } : {};
+  const config = emulatedEntra(emulator, { credential, tenants, ...trust });
   const world = { clock, random: randomBytes, log: pino({ level: 'silent' }) };
   return createEntra({ config, callbackUrl, store, world });
 }

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Secret } from '@valetkey/core/base/secret';
 import {
   CONTOSO_TENANT_ID,
   createEmulator,
@@ -11,7 +10,6 @@ import {
   type Emulator,
   FACTOR_CODE,
   GATEWAY_CLIENT_ID,
-  GATEWAY_CLIENT_SECRET,
   PARTNER_TENANT_ID,
   PAYROLL_API_CLIENT_ID,
   SNIPPETS_API_CLIENT_ID,
@@ -23,9 +21,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openSealedStore } from '../session/sealed-store.suite.ts';
 import type { Store } from '../store/collection.ts';
 import { type ClosableEntra, createEntra } from './create-entra.ts';
+import { callbackUrl, emulatedEntra } from './emulated-entra.suite.ts';
 import type { PersonToken, TokenOptions } from './entra.ts';
 
-const callbackUrl = 'http://localhost/auth/callback';
 const clock = { nowMs: () => Date.now() };
 const snippets = [`${SNIPPETS_API_URI}/snippets.use`];
 const payroll = [`api://${PAYROLL_API_CLIENT_ID}/payroll.read`];
@@ -60,20 +58,7 @@ afterAll(async () => {
 
 function create(tenants = [CONTOSO_TENANT_ID]): ClosableEntra {
   return createEntra({
-    config: {
-      cloud: {
-        name: 'custom',
-        authorityHost: emulator.authorityHost,
-        graphHost: emulator.httpsOrigin,
-        tokenExchangeAudience: 'api://AzureADTokenExchange',
-        browserAuthorityHost: emulator.httpOrigin,
-      },
-      tenants,
-      clientId: GATEWAY_CLIENT_ID,
-      credential: { kind: 'secret', secret: new Secret(GATEWAY_CLIENT_SECRET) },
-      scopes: [],
-      caFile: join(folder, 'ca.pem'),
-    },
+    config: emulatedEntra(emulator, { tenants, caFile: join(folder, 'ca.pem') }),
     callbackUrl,
     store,
     world: { clock, random: randomBytes, log: pino({ level: 'silent' }) },
