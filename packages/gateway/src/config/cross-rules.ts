@@ -97,18 +97,25 @@ function checkPreRegistered({ clients }: Sections): ConfigFault[] {
 /** The path is what tells two resources apart; some clients and proxies change the case of it. */
 function checkPaths(backends: readonly [string, BackendFile][]): ConfigFault[] {
   const owners = new Map<string, string>();
-  return backends.flatMap(([name, { path }]) => {
-    const owner = owners.get(path.toLowerCase());
-    owners.set(path.toLowerCase(), owner ?? name);
-    if (owner === undefined) return [];
-    return [
-      {
-        path: describePath(['backends', name, 'path']),
-        problem: `is also the path of the backend ${owner}`,
-        remedy: 'Give each backend a path of its own; capital and small letters count as equal',
-      },
-    ];
-  });
+  return backends.flatMap(([name, backend]) =>
+    listAddresses(backend).flatMap(([place, path]) => {
+      const owner = owners.get(path.toLowerCase());
+      owners.set(path.toLowerCase(), owner ?? name);
+      if (owner === undefined || owner === name) return [];
+      return [
+        {
+          path: describePath(['backends', name, ...place]),
+          problem: `is also an address of the backend ${owner}`,
+          remedy: 'Give each backend addresses of its own; capital and small letters count as equal',
+        },
+      ];
+    }),
+  );
+}
+
+function listAddresses({ path, legacySse }: BackendFile): (readonly [readonly string[], string])[] {
+  const older = Object.entries(legacySse ?? {}).map(([key, value]) => [['legacySse', key], value] as const);
+  return [[['path'], path], ...older];
 }
 
 /** One name must mean one thing on the consent page. */

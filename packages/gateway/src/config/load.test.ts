@@ -201,6 +201,7 @@ test('all faults at once: shape, values, references, rules between values', () =
       'lifetimes.denialSeconds',
       'backends.one.upstream',
       'backends.two.credential.value',
+      'backends.two.path',
       'backends.three.path',
       'backends.three.enter.scopes[0]',
     ].toSorted(),

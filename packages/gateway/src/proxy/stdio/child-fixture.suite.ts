@@ -11,7 +11,13 @@ type Message = {
 
 const write = (message: object) =>
   process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
-const state = { calls: 0, written: 0, held: [] as unknown[], heard: [] as string[] };
+const state = {
+  calls: 0,
+  askedBy: undefined as unknown,
+  written: 0,
+  held: [] as unknown[],
+  heard: [] as string[],
+};
 
 const greeting = (params: Message['params']) => ({
   protocolVersion: params?.['protocolVersion'],
@@ -62,6 +68,19 @@ const works: Record<string, (message: Message) => unknown> = {
   },
   /** Asks its client, and answers with what it says. */
   ask: ({ id }) => void write({ id: `asked-${String(id)}`, method: 'roots/list' }),
+  /** As a server that gives its questions ids of its own. */
+  'ask-unnamed': ({ id }) => {
+    state.askedBy = id;
+    write({ id: 'unnamed', method: 'roots/list' });
+  },
+  'announce-much': ({ params }) => {
+    void flood(
+      Number(params?.['messages']),
+      'x'.repeat(Number(params?.['length'])),
+      'notifications/tools/list_changed',
+    );
+    return {};
+  },
   long: ({ params }) => process.stdout.write(`${'x'.repeat(Number(params?.['length']))}\n`) && undefined,
   greet: () => process.stdout.write('Welcome!\n') && {},
   complain: ({ params }) => process.stderr.write(`${String(params?.['text'])}\n`) && {},
@@ -83,11 +102,11 @@ const works: Record<string, (message: Message) => unknown> = {
     undefined,
 };
 
-async function flood(messages: number, data: string): Promise<void> {
+async function flood(messages: number, data: string, method = 'notifications/message'): Promise<void> {
   // After the answer to what started it.
   await new Promise((resolve) => setImmediate(resolve));
   for (state.written = 0; state.written < messages; state.written += 1) {
-    if (write({ method: 'notifications/message', params: { level: 'info', data } })) continue;
+    if (write({ method, params: { level: 'info', data } })) continue;
     await new Promise((resolve) => process.stdout.once('drain', resolve));
   }
 }
@@ -96,6 +115,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const message = JSON.parse(line) as Message;
   if (message.method === undefined) {
     const asked = /^asked-(.*)$/.exec(String(message.id))?.[1];
+    if (message.id === 'unnamed')
+      write({ id: state.askedBy, result: { said: message.result ?? message.error } });
     if (asked !== undefined) write({ id: Number(asked), result: { said: message.result ?? message.error } });
     continue;
   }
