@@ -1,4 +1,5 @@
 /** Entra tokens of a caller: renewed silently, and what happens where Entra first wants the person. */
+import { UnauthorizedError } from '@modelcontextprotocol/client';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { getProfile } from '@valetkey/core/graph/profile';
 import {
@@ -21,6 +22,8 @@ import {
   registerClient,
   type Tokens,
 } from '../support/oauth-client.ts';
+import { openLoopbackCallback } from '../support/loopback-callback.ts';
+import { connectSdkClient } from '../support/sdk-client.ts';
 import { createPatientPerson, type PatientPerson } from '../support/patient-person.ts';
 
 const rita = { username: 'rita@contoso.example', password: 'Rita-Passw0rd' };
@@ -41,6 +44,8 @@ beforeEach(async () => {
     emulator,
     options: {
       leaver: { checkSeconds: 0 },
+      // What clients ask for at first.
+      enter: { scopes: ['mcp.use'] },
       scopes: {
         'mcp.use': { description: 'Use this server', entra: ['User.Read'] },
         'mail.read': { description: 'Read your mail', entra: ['Mail.Read'] },
@@ -167,7 +172,7 @@ test('D10: Conditional Access: the session ends, and the next sign-in shows Entr
   expect(person.asked.at(-1)?.get('claims')).toContain('capolids');
   expect(person.asked.at(-1)?.get('scope')).toContain(payroll);
   expect((await call(second.accessToken, 'payroll')).status).toBe(200);
-  const [ended] = (await server.readAudit()).filter(({ event }) => event === 'session.revoke');
+  const ended = (await server.readAudit()).find(({ event }) => event === 'session.revoke');
   expect(ended).toMatchObject({ reason: 'AADSTS50076', clientId: first.clientId });
 });
 
@@ -202,6 +207,31 @@ test('A26: Entra out of reach is an error of this call, and nobody is signed out
   server.time.aheadMs += 10_000;
   expect(JSON.stringify(await readMessage(await call(accessToken, 'getUserDetails')))).toContain('Rita');
 });
+
+test.each(['v2 legacy', 'v2 modern'] as const)(
+  'A14 D10: client SDK %s: more consent and a second factor, each by one sign-in in the midst of its work',
+  async (kind) => {
+    const callback = await openLoopbackCallback();
+    const person = newPerson();
+    const { client, signInAgain, signIns } = await connectSdkClient({
+      kind,
+      mcpUrl: server.mcpUrl,
+      callback,
+      memory: {},
+      async signIn(url) {
+        await fetch((await person.signIn(url.href)).location ?? '');
+      },
+    });
+    for (const name of ['mail', 'payroll']) {
+      await expect(client.callTool(name)).rejects.toThrow(UnauthorizedError);
+      await signInAgain();
+      expect((await client.callTool(name)).isError ?? false).toBe(false);
+    }
+    expect(signIns()).toBe(3);
+    await client.close();
+    await callback.close();
+  },
+);
 
 test('A15 D43: no Entra token in an answer, a log line or a record', async () => {
   const { accessToken } = await signIn(newPerson());

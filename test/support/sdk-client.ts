@@ -57,6 +57,8 @@ export interface Connected {
   readonly wire: readonly string[];
   /** How often a person was asked to sign in. */
   readonly signIns: () => number;
+  /** What an application does when a call ended with UnauthorizedError: the person signs in, the client goes on. */
+  signInAgain(): Promise<void>;
 }
 
 export const clientName = 'Test MCP client';
@@ -76,22 +78,33 @@ export async function connectSdkClient(options: SdkClientOptions): Promise<Conne
 
   const open = () =>
     options.kind === 'v1' ? openV1(options, provider, note) : openV2(options, provider, note);
+  async function finishSignIn(client: OpenedClient): Promise<void> {
+    if (attempt.authorizeUrl === undefined)
+      throw new Error('the client gave up without an authorization URL');
+    await options.signIn(attempt.authorizeUrl);
+    const answer = new URLSearchParams(await options.callback.nextQuery());
+    // The SDKs leave this check to the application.
+    if (answer.get('state') !== attempt.state) throw new Error('the answer carries another state');
+    await client.finish(answer);
+  }
+  const connected = (client: OpenedClient): Connected => ({
+    client,
+    wire,
+    signIns: () => attempt.signIns,
+    signInAgain: () => finishSignIn(client),
+  });
+
   const first = open();
   try {
     await first.connect();
-    return { client: first, wire, signIns: () => attempt.signIns };
+    return connected(first);
   } catch (error) {
     if (!(error instanceof UnauthorizedError || error instanceof UnauthorizedErrorV1)) throw error;
   }
-  if (attempt.authorizeUrl === undefined) throw new Error('the client gave up without an authorization URL');
-  await options.signIn(attempt.authorizeUrl);
-  const answer = new URLSearchParams(await options.callback.nextQuery());
-  // The SDKs leave this check to the application.
-  if (answer.get('state') !== attempt.state) throw new Error('the answer carries another state');
-  await first.finish(answer);
+  await finishSignIn(first);
   const second = open();
   await second.connect();
-  return { client: second, wire, signIns: () => attempt.signIns };
+  return connected(second);
 }
 
 interface OpenedClient extends SdkClient {
