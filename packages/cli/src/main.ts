@@ -5,6 +5,7 @@ import { check } from './commands/check.ts';
 import { consents } from './commands/consents.ts';
 import { dev } from './commands/dev.ts';
 import { exportStore } from './commands/export.ts';
+import { funnel } from './commands/funnel.ts';
 import { importStore } from './commands/import.ts';
 import { migrate } from './commands/migrate.ts';
 import { policy } from './commands/policy.ts';
@@ -45,6 +46,10 @@ const usage = `valetkey: Entra ID sign-in for any MCP server
       no restart; prune removes those that seal nothing any more.
   valetkey keys new
       Prints a new key ring, for keys: { environment: env:NAME }.
+  valetkey funnel --audit FILE [--since 24h] [--json]
+      How far sign-ins came, client by client, and where the others stopped, from the audit records.
+      --audit FILE  may be given more than once; - reads standard input
+      --since TIME  30m, 24h, 7d; 24h by default
   valetkey migrate --config FILE
       Brings the tables of a PostgreSQL store up to date. The gateway does so too at start, where its role may.
   valetkey export --config FILE [--output FILE]
@@ -64,6 +69,7 @@ const commands: Readonly<Record<string, (args: string[]) => Promise<number>>> = 
   consents,
   policy,
   keys,
+  funnel,
   migrate,
   export: exportStore,
   import: importStore,
