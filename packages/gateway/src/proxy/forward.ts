@@ -14,7 +14,7 @@ import type { Store } from '../store/collection.ts';
 import { StoreUnavailable } from '../store/driver.ts';
 import type { BackendFault, BackendProxy, Forwarded, ForwardRequest, StreamEnd } from './backend-proxy.ts';
 import type { BackendCredential, CredentialHeaders } from './credentials/backend-credential.ts';
-import { requestHeadersForBackend, responseHeadersForClient } from './header-tables.ts';
+import { responseHeadersForClient } from './header-tables.ts';
 import type { IdentitySigner } from './identity.ts';
 import { type KeepAlive, keepPipeAlive, noKeepAlive } from './keep-alive.ts';
 import {
@@ -25,6 +25,7 @@ import {
 } from './response-filter.ts';
 import { AnswerStalled, withinIdleLimit } from './resilience/idle-limit.ts';
 import { createSessionBinding, isSoundSessionId, type SessionBinding } from './session-binding.ts';
+import { createUpstreamHeaders } from './upstream-headers.ts';
 
 export interface BackendProxyOptions {
   readonly backend: BackendConfig;
@@ -43,15 +44,19 @@ export interface BackendProxyOptions {
 
 type Answer = Dispatcher.ResponseData;
 
+/** What the modern era does not have, and no client can make a backend have. */
+const sessionless = { 'mcp-session-id': '', 'last-event-id': '' };
+
 interface Sent {
   readonly answer: Answer;
   readonly watch: ClientWatch;
 }
 
 export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
-  const { backend, identity, credential, store, clock, log, keepAlive = noKeepAlive } = options;
+  const { backend, credential, store, clock, log, keepAlive = noKeepAlive } = options;
   const { maxListBytes = 4 * 1024 * 1024 } = options;
   const upstream = new URL(backend.upstream);
+  const headersFor = createUpstreamHeaders(options);
   const sessions = createSessionBinding({ store, clock, backend: backend.name });
   const pool = new Pool(upstream.origin, {
     // No bound on connections: an event stream holds one for hours, and must not keep the next call waiting.
@@ -64,28 +69,6 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-
-  async function headersFor(
-    { req, id }: Exchange,
-    request: ForwardRequest,
-    shown: CredentialHeaders,
-  ): Promise<string[]> {
-    const sessionless = request.era === 'modern' ? ['mcp-session-id', 'last-event-id'] : [];
-    const own = {
-      ...(await identity.headersFor(request.principal, backend)),
-      ...shown,
-      'x-request-id': id,
-      'accept-encoding': 'identity',
-      ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
-    };
-    const trace = request.watch?.sending() ?? [];
-    const replaced = trace.length > 0 ? ['traceparent', 'tracestate'] : [];
-    return [
-      ...requestHeadersForBackend(req.rawHeaders, [...credential.headerNames, ...sessionless, ...replaced]),
-      ...Object.entries(own).flat(),
-      ...trace,
-    ];
-  }
 
   return {
     async forward(exchange, request) {
@@ -123,7 +106,10 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     shown: CredentialHeaders,
     isLast = false,
   ): Promise<Result<Sent, BackendFault>> {
-    const headers = await headersFor(exchange, request, shown);
+    const headers = await headersFor(exchange, request, shown, {
+      ...(request.era === 'modern' ? sessionless : {}),
+      ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+    });
     const watch = watchClient(exchange, backend.timeouts.firstByteMs);
     let answer: Answer;
     try {
