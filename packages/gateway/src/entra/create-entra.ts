@@ -199,7 +199,6 @@ export function createEntra(options: EntraOptions): ClosableEntra {
     },
 
     tokenFor: personTokens.tokenFor,
-    onBehalfOf: personTokens.onBehalfOf,
     forgetHere: personTokens.forget,
 
     async close() {

@@ -93,8 +93,6 @@ export interface PersonTokens {
     scopes: readonly string[],
     options?: TokenOptions,
   ): Acquired | Promise<Acquired>;
-  /** The same from an access token for this application that was presented to it; nothing is kept. */
-  onBehalfOf(request: DelegatedRequest): Promise<Acquired>;
 }
 
 export interface Entra extends PersonTokens {

@@ -21,8 +21,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openSealedStore } from '../session/sealed-store.suite.ts';
 import type { Store } from '../store/collection.ts';
 import { type ClosableEntra, createEntra } from './create-entra.ts';
+import { createDelegatedTokens } from './delegated-tokens.ts';
 import { callbackUrl, emulatedEntra } from './emulated-entra.suite.ts';
 import type { PersonToken, TokenOptions } from './entra.ts';
+import { openOutbound } from './outbound.ts';
 
 const clock = { nowMs: () => Date.now() };
 const snippets = [`${SNIPPETS_API_URI}/snippets.use`];
@@ -128,16 +130,19 @@ test('the person’s own token for an API, on behalf of: with a token of the gat
   expect(asked()).toHaveLength(before + 2);
 });
 
-test('a token on behalf of whoever an assertion stands for; a wrong assertion is refused', async () => {
+test('a token on behalf of whoever a presented token stands for; a token for somebody else’s API is refused', async () => {
   await signIn();
   const assertion = (await mustHave([`${GATEWAY_CLIENT_ID}/access_as_user`])).accessToken;
+  const outbound = openOutbound({ caFile: join(folder, 'ca.pem') });
+  const delegated = createDelegatedTokens({ config: emulatedEntra(emulator), world: { clock }, outbound });
   const request = { tenantId: CONTOSO_TENANT_ID, scopes: snippets };
-  const token = await entra.onBehalfOf({ ...request, assertion });
+  const token = await delegated.tokenFor('presented-1', { ...request, assertion });
   expect(token.ok && claimsOf(token.value)).toMatchObject({ aud: SNIPPETS_API_CLIENT_ID, oid: rita });
   const foreign = (await mustHave(snippets)).accessToken;
-  const refused = await entra.onBehalfOf({ ...request, assertion: foreign });
+  const refused = await delegated.tokenFor('presented-2', { ...request, assertion: foreign });
   expect(refused).toMatchObject({ ok: false, error: { code: 500131 } });
   expect(JSON.stringify(refused)).not.toMatch(/eyJ/u);
+  await outbound.close();
 });
 
 test.each(['refresh', 'onBehalfOf'] as const)(

@@ -4,7 +4,7 @@ import { err, ok, type Result } from '@valetkey/core/base/result';
 import { Secret } from '@valetkey/core/base/secret';
 import type { Collection } from '../store/collection.ts';
 import type { AuthorityMetadata } from './authority.ts';
-import type { DelegatedRequest, EntraRefusal, PersonToken, PersonTokens, TokenFlow } from './entra.ts';
+import type { EntraRefusal, PersonToken, PersonTokens, TokenFlow } from './entra.ts';
 import { refusalFrom } from './errors.ts';
 import type { HoldOffs } from './hold-offs.ts';
 import { createKeptTokens } from './kept-tokens.ts';
@@ -53,13 +53,9 @@ export function createPersonTokens(
     const stored = await caches.get(request.sessionId);
     if (stored === undefined) return err(nothingKept);
     const tenantId = createSessionCache(request.sessionId, stored).tenantId();
-    return exchange({ ...request, tenantId, assertion: own.value.accessToken });
-  }
-
-  /** With a cache that ends here: MSAL would keep one entry for each assertion, and every assertion is a new one. */
-  function exchange(request: Omit<DelegatedRequest, 'tenantId'> & { readonly tenantId: string | undefined }) {
-    return ask(request.tenantId, createSessionCache('on-behalf-of'), (operation) =>
-      operation.onBehalfOf(request.assertion.reveal(), request.scopes, request.claims),
+    // With a cache that ends here: MSAL would keep one entry for each assertion, and every assertion is a new one.
+    return ask(tenantId, createSessionCache('on-behalf-of'), (operation) =>
+      operation.onBehalfOf(own.value.accessToken.reveal(), request.scopes, request.claims),
     );
   }
 
@@ -98,7 +94,6 @@ export function createPersonTokens(
         demand: claims,
       });
     },
-    onBehalfOf: (request) => exchange(request),
     forget: (sessionId) => kept.forget(sessionId),
   };
 }

@@ -31,7 +31,6 @@ function open(answers: Record<string, Answer>, token: EntraRefusal | string = 't
   const entra: PersonTokens = {
     tokenFor: () =>
       typeof token === 'string' ? ok({ accessToken: new Secret(token), expiresAtSeconds: 1 }) : err(token),
-    onBehalfOf: () => Promise.reject(new Error('not asked here')),
   };
   const groups = createGroups({
     entra,

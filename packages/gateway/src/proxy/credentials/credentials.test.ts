@@ -6,6 +6,7 @@ import type { BackendCredentialConfig } from '../../config/config.ts';
 import type { EntraRefusal, PersonTokens, TokenOptions } from '../../entra/entra.ts';
 import type { ManagedIdentity } from '../../entra/managed-identity.ts';
 import type { StepUp } from '../../session/step-ups.ts';
+import { StoreUnavailable } from '../../store/driver.ts';
 import { anna, createSigningJwk, publicUrl, silentLog } from '../front-and-back.suite.ts';
 import { createIdentitySigner } from '../identity.ts';
 import type { Shown } from './backend-credential.ts';
@@ -145,6 +146,18 @@ test('Entra wants the person: the session ends, and the next sign-in carries sco
   const shown = await credential.headersFor(anna);
   expect(faultOf(shown)).toEqual({ kind: 'sign_in_again', reason: 'AADSTS50076' });
   expect(demanded).toEqual([[anna.sessionId, { scopes, claims }, 'AADSTS50076']]);
+});
+
+test('a store that does not answer is the store’s fault, and signs nobody out', async () => {
+  const credential = createPersonTokenCredential({
+    backend: 'payroll',
+    scopes,
+    flow: 'refresh',
+    tokens: { tokenFor: () => Promise.reject(new StoreUnavailable('away')) },
+    demandSignIn: () => Promise.reject(new Error('not to be asked')),
+    log: silentLog,
+  });
+  expect(faultOf(await credential.headersFor(anna))).toBe('store_unavailable');
 });
 
 test.each<[EntraRefusal, unknown]>([

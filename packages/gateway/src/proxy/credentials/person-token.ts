@@ -1,15 +1,18 @@
 import { parseClaimsChallenge } from '@valetkey/core/entra/claims-challenge';
-import { ok } from '@valetkey/core/base/result';
+import { err, ok } from '@valetkey/core/base/result';
 import type { Principal } from '@valetkey/core/policy/principal';
 import type { Logger } from 'pino';
-import type { EntraRefusal, PersonTokens, TokenFlow, TokenOptions } from '../../entra/entra.ts';
+import type { EntraRefusal, PersonTokens, TokenFlow } from '../../entra/entra.ts';
 import type { StepUp } from '../../session/step-ups.ts';
+import { StoreUnavailable } from '../../store/driver.ts';
 import type { BackendFault } from '../backend-proxy.ts';
 import type { BackendCredential, Shown } from './backend-credential.ts';
 import { faultOf, showOther, showToken, tokenOf } from './bearer.ts';
 
 /** Ends the session and keeps what its next sign-in has to ask of Entra. @param reason for the audit. */
 export type DemandSignIn = (sessionId: string, wanted: StepUp, reason: string) => Promise<void>;
+
+type Token = ReturnType<PersonTokens['tokenFor']>;
 
 export interface PersonTokenCredentialOptions {
   readonly backend: string;
@@ -45,10 +48,14 @@ export function createPersonTokenCredential(options: PersonTokenCredentialOption
     return faultOf(refusal);
   }
 
-  async function show(principal: Principal, more?: TokenOptions): Promise<Shown> {
-    const token = await tokens.tokenFor(principal.sessionId, scopes, { flow, ...more });
-    if (token.ok) return showToken(token, faultOf);
-    return { ok: false, error: await explain(principal, token.error) };
+  async function show(principal: Principal, acquired: Token): Promise<Shown> {
+    try {
+      const token = await acquired;
+      return token.ok ? showToken(token, faultOf) : err(await explain(principal, token.error));
+    } catch (fault) {
+      if (fault instanceof StoreUnavailable) return err('store_unavailable');
+      throw fault;
+    }
   }
 
   return {
@@ -56,12 +63,13 @@ export function createPersonTokenCredential(options: PersonTokenCredentialOption
     headersFor(principal) {
       if (principal === undefined) return ok({});
       const token = tokens.tokenFor(principal.sessionId, scopes, { flow });
-      // What was refused is asked again there, and answered from memory.
-      return token instanceof Promise || !token.ok ? show(principal) : showToken(token, faultOf);
+      if (!(token instanceof Promise) && token.ok) return showToken(token, faultOf);
+      return show(principal, token);
     },
     async renewed(principal, shown, challenge) {
       const claims = parseClaimsChallenge(challenge);
-      return showOther(await show(principal, { claims, rejected: tokenOf(shown) }), shown);
+      const more = { flow, claims, rejected: tokenOf(shown) };
+      return showOther(await show(principal, tokens.tokenFor(principal.sessionId, scopes, more)), shown);
     },
     close: async () => {},
   };
