@@ -25,6 +25,11 @@ test.each<[Refusal, number]>([
   [{ kind: 'credential_refused', id: 7 }, 502],
   [{ kind: 'unusable_answer', id: 7 }, 502],
   [{ kind: 'busy', id: 7 }, 503],
+  [{ kind: 'circuit_open', id: 7, retryAfterSeconds: 5 }, 503],
+  [{ kind: 'credential_unavailable', id: 7, retryAfterSeconds: 17 }, 503],
+  [{ kind: 'no_credential', id: 7 }, 502],
+  [{ kind: 'sign_in_again', id: 7 }, 401],
+  [{ kind: 'not_entitled', id: 7, description: 'not assigned' }, 403],
 ])('$kind is answered with its status and a JSON-RPC error', (refusal, status) => {
   const answer = answerRefusal(refusal, context);
   expect(answer.status).toBe(status);
@@ -121,4 +126,17 @@ test('a call without a name is 400', () => {
   const { status, body } = denied([{ method: 'tools/call', id: 1, kind: 'request' }]);
   expect(status).toBe(400);
   expect(body).toMatchObject({ id: 1, error: { code: -32602 } });
+});
+
+test('what passes says when to come back; what only a sign-in mends is a challenge that makes clients sign in', () => {
+  const headersOf = (refusal: Refusal) => answerRefusal(refusal, context).headers;
+  expect(headersOf({ kind: 'busy', id: 7, retryAfterSeconds: 1 })).toEqual({ 'Retry-After': '1' });
+  expect(headersOf({ kind: 'circuit_open', id: 7, retryAfterSeconds: 5 })).toEqual({ 'Retry-After': '5' });
+  expect(headersOf({ kind: 'credential_unavailable', id: 7, retryAfterSeconds: 17 })).toEqual({
+    'Retry-After': '17',
+  });
+  expect(headersOf({ kind: 'sign_in_again', id: 7 })['WWW-Authenticate']).toMatch(
+    /^Bearer error="invalid_token", .*resource_metadata="/,
+  );
+  expect(headersOf({ kind: 'not_entitled', id: 7, description: 'not assigned' })).toEqual({});
 });
