@@ -90,7 +90,9 @@ function declared(house: House, source: Source): Set<string> {
       ...(dev && manifest?.devDependencies),
     });
   const isDev = source.isTest || folderOf(source.path) === '';
-  const all = isDev ? [...house.manifests.values()].flatMap((manifest) => names(manifest, true)) : [];
+  const all = isDev
+    ? [...house.manifests.values()].flatMap((manifest) => [manifest.name, ...names(manifest, true)])
+    : [];
   return new Set([...names(own, isDev), ...all]);
 }
 

@@ -1,7 +1,7 @@
 /** Several processes behind one port: each step on whichever takes the connection, and one that dies is replaced. */
 import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { checkShareable, parseWorkers } from '../../packages/cli/src/workers.ts';
+import { checkShareable, parseWorkers } from 'valetkey/workers';
 import { type CanaryBackend, startCanaryBackend } from '../support/canary-backend.ts';
 import { type KillableGateway, prepareGateway } from '../support/gateway-process.ts';
 import { childPids } from '../support/child-pids.ts';

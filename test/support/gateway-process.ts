@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEmulator, type Emulator, GATEWAY_CLIENT_ID } from '@valetkey/entra-emulator';
 import { stringify } from 'yaml';
-import { caFileName, describeTrial, trialEnv } from '../../packages/cli/src/trial-config.ts';
+import { caFileName, describeTrial, trialEnv } from 'valetkey/trial-config';
 import { repositoryRoot } from './command.ts';
 import { findFreePort } from './free-port.ts';
 import { generousLimits, snippetsBackend } from './product.ts';

@@ -15,12 +15,7 @@ import { loadConfig } from '@valetkey/gateway/config/load';
 import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/http/server';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
-import {
-  caFileName,
-  describeSnippets,
-  describeTrial,
-  trialEnv,
-} from '../../packages/cli/src/trial-config.ts';
+import { caFileName, describeSnippets, describeTrial, trialEnv } from 'valetkey/trial-config';
 
 export interface Person {
   readonly username: string;
