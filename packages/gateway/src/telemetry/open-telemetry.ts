@@ -6,6 +6,7 @@ import type { Config, TelemetryConfig } from '../config/config.ts';
 import { openAccessLog } from './access-log.ts';
 import { clientKind } from './labels.ts';
 import { createAuditMeter } from './audit-meter.ts';
+import { createDraw } from './draw.ts';
 import { observeDriver } from './observed-driver.ts';
 import { observeOutbound } from './observed-outbound.ts';
 import { createRequestObserver, type ObservedRequests } from './request-observer.ts';
@@ -65,10 +66,13 @@ async function openSdk(config: TelemetryConfig, { random, log }: TelemetryWorld)
   const metrics = hasMetrics
     ? await (await import('./metrics.ts')).openMetrics(config.metrics, resource)
     : undefined;
-  const draw = () => Buffer.from(random(4)).readUInt32BE() / 2 ** 32;
   const tracing =
     config.traces === undefined
       ? undefined
-      : (await import('./tracing.ts')).openTracing({ config: config.traces, resource, draw });
+      : (await import('./tracing.ts')).openTracing({
+          config: config.traces,
+          resource,
+          draw: createDraw(random),
+        });
   return { metrics, tracing };
 }
