@@ -8,6 +8,7 @@ import type { BackendProxy } from './proxy/backend-proxy.ts';
 import { openCredential } from './proxy/credentials/open-credential.ts';
 import { createBackendProxy } from './proxy/forward.ts';
 import { createIdentitySigner } from './proxy/identity.ts';
+import { createSseBackend } from './proxy/legacy-sse/sse-backend.ts';
 import type { Probe } from './proxy/resilience/health-check.ts';
 import { createHttpProbe } from './proxy/resilience/http-probe.ts';
 import { createResilientProxy, type ResilientProxy } from './proxy/resilience/resilient-proxy.ts';
@@ -20,6 +21,8 @@ export interface Backend {
   readonly policy: Policy;
   /** The handler of its MCP endpoint. */
   readonly endpoint: Handler;
+  /** Requests that are here and not judged yet are judged by these rules: a reload has replaced its own. */
+  judgeBy(policy: Policy): void;
   /** Whether it answers, for metrics. */
   state(): BackendState;
   /** Lets the requests under way end, then closes. Nothing new may come any more. */
@@ -32,11 +35,13 @@ export interface Backend {
 export function openBackend(backend: AnyBackendConfig, config: Config, services: Services): Backend {
   const { world, store, verifier, audit, streams, isBlind, recheck, telemetry } = services;
   const policy = createPolicy(backend.rules);
+  const rules = { now: policy };
   const proxy = openProxy(backend, config, services);
   const endpoint = createMcpEndpoint({
     backend,
     verifier,
     policy,
+    rulesNow: () => rules.now,
     annotations: createToolAnnotations({ backend: backend.name, store, ...world }),
     proxy,
     audit,
@@ -55,6 +60,9 @@ export function openBackend(backend: AnyBackendConfig, config: Config, services:
     config: backend,
     policy,
     endpoint: underWay.handler,
+    judgeBy(successor) {
+      rules.now = successor;
+    },
     state: () => proxy.state(),
     async retire() {
       proxy.retire();
@@ -79,7 +87,7 @@ function openServer(
   config: Config,
   services: Services,
 ): { readonly proxy: BackendProxy; readonly probe: Probe } {
-  const { world, keyRing, store, entra, signIns, keepAlive } = services;
+  const { world, keyRing, entra, signIns } = services;
   const { clock, log } = world;
   const identity = createIdentitySigner({
     issuer: config.publicUrl,
@@ -94,11 +102,12 @@ function openServer(
     log,
     caFile: config.entra.caFile,
   });
-  const proxy = createBackendProxy({ backend, identity, credential, store, clock, log, keepAlive });
+  const parts = { backend, identity, credential, ...openParts(backend, services) };
+  const proxy = backend.transport === 'sse' ? createSseBackend(parts) : createBackendProxy(parts);
   return { proxy, probe: createHttpProbe({ backend, credential }) };
 }
 
-/** For a backend that speaks in single messages. */
+/** What every way to a backend is made with. */
 function openParts(backend: AnyBackendConfig, services: Services) {
   const { world, store, keepAlive, timer } = services;
   return { ...world, store, keepAlive, timer, describeFault: createFaultDescription(backend) };

@@ -83,7 +83,7 @@ function parseOrUndefined(text: string): unknown {
 }
 
 /** Lines end with CR LF, LF or CR, and a CR LF may be split between two chunks. */
-function createLineSplitter() {
+export function createLineSplitter() {
   let pending: string[] = [];
   let pendingLength = 0;
   let lastWasCarriageReturn = false;

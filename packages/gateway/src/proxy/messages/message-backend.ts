@@ -5,7 +5,7 @@
 import { ok } from '@valetkey/core/base/result';
 import { jsonRpcCodes, jsonRpcError } from '@valetkey/core/mcp/errors';
 import { isRequest } from '@valetkey/core/mcp/json-rpc';
-import type { BackendProxy } from '../backend-proxy.ts';
+import { type BackendProxy, faultName } from '../backend-proxy.ts';
 import { type Conversation, openConversation } from './conversation.ts';
 import { converse } from './converse.ts';
 import { openListenStream } from './listen-stream.ts';
@@ -75,13 +75,24 @@ export function createMessageBackend(options: MessageBackendOptions): BackendPro
       return reply(carrier.exchange, 200);
     });
 
+  function pass(carrier: Carrier): Answered {
+    const { exchange, request } = carrier;
+    if (exchange.method === 'GET') return listen(carrier);
+    if (exchange.method === 'DELETE') return end(carrier);
+    const spoken = readSpoken(request.body ?? new Uint8Array());
+    return request.era === 'modern' ? postModern(carrier, spoken) : post(carrier, spoken);
+  }
+
   return {
     async forward(exchange, request) {
-      const carrier = { exchange, request };
-      if (exchange.method === 'GET') return listen(carrier);
-      if (exchange.method === 'DELETE') return end(carrier);
-      const spoken = readSpoken(request.body ?? new Uint8Array());
-      return request.era === 'modern' ? postModern(carrier, spoken) : post(carrier, spoken);
+      // Of what this one request may cost several at the backend, the watch sees one, and its answer.
+      const trace = request.watch?.sending() ?? [];
+      const watch = { sending: () => trace, answered() {} };
+      const forwarded = await pass({ exchange, request: { ...request, watch } });
+      request.watch?.answered(
+        forwarded.ok ? { status: forwarded.value.status } : { fault: faultName(forwarded.error) },
+      );
+      return forwarded;
     },
     close: () => kept.close(),
   };
