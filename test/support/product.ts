@@ -40,6 +40,8 @@ export interface Product {
   readAudit(): Promise<Record<string, unknown>[]>;
   /** Gateways behind the one address: requests go to them in turn, unless a test says to which. */
   readonly replicas: Replicas;
+  /** Puts a changed configuration into effect. @param more sections in place of those that the product began with. */
+  reload(more: Readonly<Record<string, unknown>>): Promise<void>;
   /** The metrics of the first gateway. */
   readonly collect: Gateway['collect'];
   /** Everything the gateway logged. */
@@ -114,9 +116,13 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
   const env = { ...trialEnv, FUNCTION_KEY: functionKey, ...options.env };
   const backends = options.backends?.(snippets.url) ?? { snippets: snippetsBackend(snippets.url) };
   const trial = describeTrial({ publicUrl: url, emulator, directory, backends });
-  await writeFile(configFile, stringify({ ...trial, limits: generousLimits, ...options.config }));
-  const loaded = loadConfig({ source: { file: configFile }, env });
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
+  async function writeConfig(more: Readonly<Record<string, unknown>>): Promise<Config> {
+    await writeFile(configFile, stringify({ ...trial, limits: generousLimits, ...options.config, ...more }));
+    const read = loadConfig({ source: { file: configFile }, env });
+    if (!read.ok) throw new Error(JSON.stringify(read.error));
+    return read.value;
+  }
+  const config = await writeConfig({});
 
   const time = { aheadMs: 0 };
   const logLines: string[] = [];
@@ -127,7 +133,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
   };
   const gateways: Gateway[] = [];
   for (let index = 0; index < (options.replicas ?? 1); index += 1) {
-    gateways.push(await createGateway(loaded.value, world, options.gateway));
+    gateways.push(await createGateway(config, world, options.gateway));
   }
   listeners.push(...gateways.map(({ listener }) => listener));
   closers.push(async () => {
@@ -138,7 +144,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
   return {
     url,
     mcpUrl,
-    config: loaded.value,
+    config,
     emulator,
     people: peopleOf(emulator),
     directory,
@@ -146,6 +152,13 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     env,
     time,
     replicas,
+    async reload(more) {
+      const changed = await writeConfig(more);
+      for (const gateway of gateways) {
+        const reloaded = await gateway.reload(changed);
+        if (!reloaded.ok) throw new Error(JSON.stringify(reloaded.error));
+      }
+    },
     collect: async () => (await gateways[0]?.collect()) ?? [],
     logLines,
     async readAudit() {

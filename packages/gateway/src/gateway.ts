@@ -80,6 +80,8 @@ export async function createGateway(
     current = next;
     cutUnwelcome(services.streams, next.backends);
     for (const backend of dropped) {
+      const successor = next.backends.find((each) => each.config.resource === backend.config.resource);
+      if (successor !== undefined) backend.judgeBy(successor.policy);
       retiring.add(backend);
       void backend.retire().finally(() => retiring.delete(backend));
     }
@@ -155,9 +157,11 @@ const opening: Operation = { method: 'http GET', kind: 'notification' };
 /** A stream lasts for hours: the rules that are in effect now hold for it too. */
 function cutUnwelcome(streams: OpenStreams, backends: readonly Backend[]): void {
   const policies = new Map(backends.map(({ config: { resource }, policy }) => [resource, policy]));
-  streams.cutWhere(({ resource, principal }) => {
+  streams.cutWhere(({ resource, principal, lasting }) => {
     const policy = policies.get(resource);
     if (policy === undefined) return 'not_served';
-    return policy.decide(principal, opening).allow ? undefined : 'rights_changed';
+    const operations = [opening, ...(lasting?.() ?? [])];
+    const isAllowed = operations.every((operation) => policy.decide(principal, operation).allow);
+    return isAllowed ? undefined : 'rights_changed';
   });
 }

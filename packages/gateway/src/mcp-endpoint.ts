@@ -15,7 +15,7 @@ import { type Asked, readAsked } from './enforce/asked.ts';
 import { authenticate } from './enforce/authenticate.ts';
 import { resourceMetadataUrl } from './enforce/challenge.ts';
 import { judgeOperations } from './enforce/judge.ts';
-import { createListFilter } from './enforce/list-filter.ts';
+import { createListFilter, type ListFilter } from './enforce/list-filter.ts';
 import {
   answerRefusal,
   type ChallengeContext,
@@ -38,6 +38,8 @@ export interface McpEndpointOptions {
   readonly backend: ProtectedResource;
   readonly verifier: TokenVerifier;
   readonly policy: Policy;
+  /** In place of `policy`, where the rules can change while a request is on its way here. */
+  readonly rulesNow?: () => Policy;
   readonly annotations: ToolAnnotations;
   readonly proxy: BackendProxy;
   readonly audit: Audit;
@@ -64,8 +66,9 @@ export interface McpEndpointOptions {
 export function createMcpEndpoint(options: McpEndpointOptions): Handler {
   const { backend, verifier, policy, annotations, proxy, audit, limits, clock, log } = options;
   const { streams = createOpenStreams(clock), isBlind = () => false, recheck = () => undefined } = options;
+  const { rulesNow = () => policy } = options;
   const context = challengeContext(backend);
-  const lists = createListFilter({ backend, policy, annotations, log });
+  const findLists = rememberLists((each) => createListFilter({ backend, policy: each, annotations, log }));
 
   return async (exchange) => {
     const startedMs = clock.nowMs();
@@ -84,6 +87,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     }
     const { principal } = caller.value;
     const who = auditedCaller(principal);
+    const watched = watchStream(exchange, caller.value);
 
     const asked = await readAsked(exchange, limits);
     if (!asked.ok) {
@@ -94,8 +98,16 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     const { operations, isBatch, era, bytes } = asked.value;
 
     watch?.asked(asked.value);
-    const judged = await judgeOperations(policy, annotations, principal, operations);
+    const rules = rulesNow();
+    const judged = await judgeOperations(rules, annotations, principal, operations);
     watch?.judged();
+    const lostMeanwhile = watched.wanted();
+    if (lostMeanwhile !== undefined) {
+      const httpStatus = refuse(exchange, { kind: 'bad_token' });
+      record({ event: 'access.denied', outcome: 'denied', reason: lostMeanwhile, ...who, httpStatus });
+      watch?.ended({ outcome: 'denied', reason: lostMeanwhile, httpStatus });
+      return;
+    }
     if (judged.some(({ decision }) => !decision.allow)) {
       const httpStatus = refuse(exchange, { kind: 'denied', judged, isBatch });
       for (const denial of denials(judged)) record({ ...denial, ...who, httpStatus });
@@ -103,24 +115,19 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       return;
     }
 
-    const rewriteMessage = lists.findRewrite(principal, exchange.method, asked.value);
-    const watched = watchStream(exchange, caller.value);
-    const forwarded = await closingOnFault(
-      watched,
-      proxy.forward(exchange, {
-        principal,
-        body: bytes,
-        era,
-        load: loadOf(exchange, asked.value),
-        watch: watch?.forwarding,
-        ...(rewriteMessage === undefined ? {} : { rewriteMessage }),
-      }),
-    );
+    const rewriteMessage = findLists(rules).findRewrite(principal, exchange.method, asked.value);
     const isRecordedNow = isLongLived(exchange, asked.value);
+    if (isRecordedNow) watched.lastsFor(operations);
+    const forwarded = await proxy.forward(exchange, {
+      principal,
+      body: bytes,
+      era,
+      load: loadOf(exchange, asked.value),
+      watch: watch?.forwarding,
+      ...(rewriteMessage === undefined ? {} : { rewriteMessage }),
+    });
     // It may have been cut before it was known to be a stream.
     watched.cutNow();
-    if (forwarded.ok) void forwarded.value.ended.then(watched.close);
-    else watched.close();
     const ended = forwarded.ok
       ? await endOf(forwarded.value, isRecordedNow)
       : ({ outcome: 'error', reason: reasonOf(forwarded.error) } as const);
@@ -154,10 +161,15 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     return stop({ kind: 'bad_token' }, 'no_longer_so');
   }
 
-  /** Event streams are cut; an answer that is no stream ends by itself, and its call was allowed when it came. */
+  /**
+   * From the check of the token to the last byte of the answer. What is not judged yet when the right to it ends is not
+   * done: a body may be sent as slowly as its sender likes. Event streams are cut; an answer that is no stream ends by
+   * itself, and its call was allowed when it came.
+   */
   function watchStream({ res }: Exchange, { principal, expiresAtSeconds }: VerifiedToken) {
     let wanted: CutReason | undefined;
     let done: CutReason | undefined;
+    let lasting: readonly Operation[] = [];
     const cutNow = () => {
       const isStream = String(res.getHeader('content-type') ?? '').startsWith('text/event-stream');
       if (wanted === undefined || !res.headersSent || !isStream || res.destroyed) return;
@@ -168,12 +180,22 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       principal,
       resource: backend.resource,
       expiresAtSeconds,
+      lasting: () => lasting,
       cut(reason) {
         wanted = reason;
         cutNow();
       },
     });
-    return { close, cutNow, cutReason: () => done };
+    if (res.closed) close();
+    else res.once('close', close);
+    return {
+      cutNow,
+      cutReason: () => done,
+      wanted: () => wanted,
+      lastsFor(operations: readonly Operation[]) {
+        lasting = operations;
+      },
+    };
   }
 
   /** @returns the status that was sent. */
@@ -184,6 +206,16 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     sendJson(exchange, status, body);
     return status;
   }
+}
+
+/** One filter for each set of rules. */
+function rememberLists(create: (policy: Policy) => ListFilter): (policy: Policy) => ListFilter {
+  const known = new WeakMap<Policy, ListFilter>();
+  return (policy) => {
+    const found = known.get(policy) ?? create(policy);
+    known.set(policy, found);
+    return found;
+  };
 }
 
 function refusalOf(fault: Exclude<BackendFault, 'client_gone'>, id: JsonRpcId | undefined): Refusal {
@@ -203,15 +235,6 @@ export function createFaultDescription(backend: ProtectedResource): DescribeFaul
 /** `AADSTS50076` tells more than that a new sign-in is wanted. */
 function reasonOf(fault: BackendFault): string {
   return typeof fault === 'object' && 'reason' in fault ? fault.reason : faultName(fault);
-}
-
-async function closingOnFault<Value>(watched: { close(): void }, work: Promise<Value>): Promise<Value> {
-  try {
-    return await work;
-  } catch (fault) {
-    watched.close();
-    throw fault;
-  }
 }
 
 /** The part of an audit event that differs from one record of a request to the next. */

@@ -3,6 +3,7 @@
  * outlive the right to it.
  */
 import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import type { Operation } from '@valetkey/core/mcp/operation';
 import type { Principal } from '@valetkey/core/policy/principal';
 import { rightsOf } from '../session/revocations.ts';
 
@@ -21,6 +22,8 @@ export interface OpenStream {
   /** The resource it was opened at. */
   readonly resource: string;
   readonly expiresAtSeconds: number;
+  /** What it was opened for, where it lasts: as long as that is allowed. Default: nothing in particular. */
+  readonly lasting?: () => readonly Operation[];
   /** Breaks the connection: half an answer must not look like a whole one. */
   readonly cut: (reason: CutReason) => void;
 }
