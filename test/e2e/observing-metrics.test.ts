@@ -118,6 +118,14 @@ test('the store, Entra, the audit queue, the feed of revocations and the process
   expect(samples.sum('valetkey_revocations_age_seconds', {})).toBeLessThan(30);
 });
 
+test('whether each backend is called, and the state of its circuit', async () => {
+  const samples = await scrape();
+  const backend = { valetkey_backend: 'snippets' };
+  expect(samples.sum('valetkey_backend_up', backend)).toBe(1);
+  expect(samples.sum('valetkey_backend_circuit', { ...backend, valetkey_circuit: 'closed' })).toBe(1);
+  expect(samples.sum('valetkey_backend_circuit', { ...backend, valetkey_circuit: 'open' })).toBe(0);
+});
+
 test('CWE-770: names that a client makes up make no series', async () => {
   const { accessToken } = tokens;
   const before = (await scrape()).count;

@@ -1,7 +1,7 @@
 /** A real Prometheus server reads the metrics of a gateway in several processes, from one address. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,6 +10,7 @@ import { type CanaryBackend, startCanaryBackend } from '../support/canary-backen
 import { findFreePort } from '../support/free-port.ts';
 import { type KillableGateway, prepareGateway } from '../support/gateway-process.ts';
 import { send } from '../support/raw-http.ts';
+import { readSamples } from '../support/samples.ts';
 
 let backend: CanaryBackend;
 let gateway: KillableGateway;
@@ -78,6 +79,28 @@ test('a Prometheus server finds each request once, whichever worker served it, a
   expect(await ask('count(count by (worker) (http_server_request_duration_seconds_count))')).toBe(2);
   expect(await ask('up{job="valetkey"}')).toBe(1);
   expect(await ask('target_info{service_name="valetkey"}')).toBe(1);
+});
+
+test('metrics go on over a reload of the configuration', async () => {
+  const counted = async () => {
+    const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    return readSamples(text).sum('http_server_request_duration_seconds_count', {
+      http_route: '/snippets/mcp',
+    });
+  };
+  const before = await counted();
+  const file = join(gateway.directory, 'valetkey.yaml');
+  const from = gateway.said().length;
+  const changed = (await readFile(file, 'utf8')).replaceAll('/snippets/mcp', '/moved/mcp');
+  await writeFile(`${file}.new`, changed);
+  await rename(`${file}.new`, file);
+  const reloads = () => gateway.said().slice(from).split('configuration reloaded').length - 1;
+  await expect.poll(reloads, { timeout: 10_000 }).toBe(2);
+  expect(await counted()).toBe(before);
+  await send(gateway.url, { method: 'POST', path: '/moved/mcp', body: '{}' });
+  const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  expect(readSamples(text).sum('valetkey_backend_up', { valetkey_backend: 'snippets' })).toBe(2);
+  expect(text).toContain('http_route="/moved/mcp"');
 });
 
 test('a worker that died is missing in the next scrape, and its successor has a number of its own', async () => {

@@ -52,10 +52,21 @@ export function observeGauges(meter: Meter, levels: Levels): ObservedGauges {
       if (sources.feedAgeSeconds !== undefined) result.observe(sources.feedAgeSeconds());
     },
   );
-  gauge('valetkey.backend.up', '1', 'Whether calls are sent to the backend.', (result) => {
+  gauge('valetkey.backend.up', '', 'Whether calls are sent to the backend: 1 or 0.', (result) => {
     for (const { name, breaker, isHealthy = true } of sources.backends?.() ?? [])
       result.observe(breaker !== 'open' && isHealthy ? 1 : 0, { 'valetkey.backend': name });
   });
+  gauge(
+    'valetkey.backend.circuit',
+    '',
+    'The state of the circuit breaker: 1 for the one it is in.',
+    (result) => {
+      for (const { name, breaker } of sources.backends?.() ?? []) {
+        for (const state of ['closed', 'half_open', 'open'])
+          result.observe(state === breaker ? 1 : 0, { 'valetkey.backend': name, 'valetkey.circuit': state });
+      }
+    },
+  );
   const stop = observeProcess(meter, gauge);
 
   return {

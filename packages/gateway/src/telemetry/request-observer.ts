@@ -48,6 +48,8 @@ export function createRequestObserver(options: RequestObserverOptions): Observed
     underWay.set(id, observed);
     if (metrics !== undefined) metrics.levels.requests += 1;
     const bytesBefore = req.socket?.bytesWritten ?? 0;
+    // A filtered stream listens ten times to its response by itself.
+    res.setMaxListeners(20);
     res.once('close', () => {
       underWay.delete(id);
       if (metrics !== undefined) metrics.levels.requests -= 1;
