@@ -14,6 +14,8 @@ import {
   stop,
 } from '@valetkey/gateway/enforce/refusal';
 import type { VerifiedToken } from '@valetkey/gateway/enforce/verify-token';
+import { DiscoveryRefused } from '@valetkey/gateway/entra/authority';
+import { OutboundFailed } from '@valetkey/gateway/entra/outbound';
 import type { Exchange } from '@valetkey/gateway/http/exchange';
 import { sendJson } from '@valetkey/gateway/http/respond';
 import { type AuthInfo, type Call, createAuthInfo } from './call.ts';
@@ -53,7 +55,7 @@ export function createAdmission(front: Front, resource: ProtectedResource): Admi
   const context = challengeContext(front, resource, metadataUrl);
 
   async function recognize(exchange: Exchange): Promise<Result<VerifiedToken, Stop>> {
-    const caller = await authenticate(exchange, verifier, resource.resource);
+    const caller = await authenticate(exchange, verifier, resource.resource).catch(keysOutOfReach);
     if (!caller.ok) return caller;
     if (isBlind()) return stop({ kind: 'store_unavailable' });
     const rechecked = recheck(caller.value);
@@ -116,6 +118,13 @@ export function createAdmission(front: Front, resource: ProtectedResource): Admi
       audit.record({ ...about, ...whoOf(verified), ...event });
     },
   };
+}
+
+/** Entra's keys could not be had: neither the token's fault nor ours, and later it may be good (D17). */
+function keysOutOfReach(fault: unknown): ReturnType<typeof stop> {
+  if (fault instanceof OutboundFailed || fault instanceof DiscoveryRefused)
+    return stop({ kind: 'store_unavailable' }, 'entra_unavailable');
+  throw fault;
 }
 
 function withClaims(challenge: string, claims: string): string {
