@@ -89,10 +89,43 @@ export const neverToClient: Readonly<Record<string, string>> = {
   'strict-transport-security': 'as above',
   'public-key-pins': 'as above',
   'service-worker-allowed': 'as above',
+  nel: 'as above: browsers would report every address of the gateway, codes among them, to whom it names',
+  'report-to': 'as above',
+  'reporting-endpoints': 'as above',
+  'expect-ct': 'as above',
+  'public-key-pins-report-only': 'as above',
+  'accept-ch': 'as above',
+  'critical-ch': 'as above',
+  'origin-agent-cluster': 'as above',
+  'set-login': 'as above',
+  'x-sendfile': 'an order to the proxy in front of the gateway: it would serve a file of its own',
+  'x-lighttpd-send-file': 'as above',
+  'x-reproxy-url': 'as above, or fetch an address behind it',
+  'surrogate-control': 'an order to caches in front of the gateway, which all people share',
+  'cdn-cache-control': 'as above',
   'x-request-id': 'the gateway has written its own',
 };
 
-export const neverToClientPrefixes: readonly string[] = ['access-control-', 'x-valetkey-', 'proxy-'];
+export const neverToClientPrefixes: readonly string[] = [
+  'access-control-',
+  'x-valetkey-',
+  'proxy-',
+  // Orders to a proxy in front: nginx would serve an internal location in place of the answer.
+  'x-accel-',
+  'x-envoy-',
+];
+
+/**
+ * Judged by their exact names, whose session it is above all: under another spelling that some servers take for the same
+ * they would pass unseen.
+ */
+const judged: ReadonlySet<string> = new Set([
+  'mcp-session-id',
+  'mcp-protocol-version',
+  'mcp-method',
+  'mcp-name',
+  'last-event-id',
+]);
 
 const requestDropped = new Set([...hopByHop, ...Object.keys(neverToBackend)]);
 const responseDropped = new Set([...hopByHop, ...Object.keys(neverToClient)]);
@@ -102,17 +135,19 @@ const responseDropped = new Set([...hopByHop, ...Object.keys(neverToClient)]);
  * `Mcp-*`, `Last-Event-ID`, `Accept`, trace headers and everything unknown pass unchanged: an intermediary must
  * forward `Mcp-Param-*` that it does not know (MCP 2026-07-28 Transports).
  *
- * @param alsoDropped lower-case names to drop beside the tables, such as the backend's own credential header.
+ * @param alsoDropped names to drop beside the tables, such as the backend's own credential header.
  */
 export function requestHeadersForBackend(
   rawHeaders: readonly string[],
   alsoDropped: readonly string[] = [],
 ): string[] {
-  const also = new Set([...alsoDropped, ...namesInConnection(rawHeaders)]);
-  return keep(
-    rawHeaders,
-    (name) => !requestDropped.has(name) && !also.has(name) && !startsWithAny(name, neverToBackendPrefixes),
-  );
+  const also = new Set([...alsoDropped.map(fold), ...namesInConnection(rawHeaders)]);
+  const isKept = (name: string, written: string) =>
+    !requestDropped.has(name) &&
+    !also.has(name) &&
+    !startsWithAny(name, neverToBackendPrefixes) &&
+    (name === written || !judged.has(name));
+  return keep(rawHeaders, isKept);
 }
 
 /** The headers of an answer as the client may see them. */
@@ -131,21 +166,22 @@ export function responseHeadersForClient(
   return kept;
 }
 
-function keep(rawHeaders: readonly string[], isKept: (foldedName: string) => boolean): string[] {
+/** @param isKept asked with the folded name, and with the name in small letters. */
+function keep(rawHeaders: readonly string[], isKept: (folded: string, written: string) => boolean): string[] {
   const kept: string[] = [];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? '';
-    if (isKept(fold(name))) kept.push(name, rawHeaders[index + 1] ?? '');
+    if (isKept(fold(name), name.toLowerCase())) kept.push(name, rawHeaders[index + 1] ?? '');
   }
   return kept;
 }
 
 /**
- * Lower case, and `_` as `-`: CGI and WSGI servers turn both into the same variable, so `X_Valetkey_Identity` would
- * arrive there as the header that the gateway vouches for.
+ * Lower case, and every sign as `-`: CGI and WSGI servers make one variable of `-` and `_`, and some of `.` and others
+ * too, so `X_Valetkey.Identity` would arrive there as the header that the gateway vouches for.
  */
 function fold(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-');
+  return name.toLowerCase().replaceAll(/[^a-z\d]/g, '-');
 }
 
 function startsWithAny(name: string, prefixes: readonly string[]): boolean {
