@@ -95,6 +95,8 @@ async function main(args: readonly string[]): Promise<number> {
 
 try {
   process.exitCode = await main(process.argv.slice(2));
+  // All is done and closed. What a library still waits for, such as a collector that does not answer, is given up.
+  setTimeout(() => process.exit(), 1_000).unref();
 } catch (fault) {
   process.exitCode = 1;
   if (fault instanceof UsageFault)

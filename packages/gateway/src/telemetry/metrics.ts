@@ -12,6 +12,7 @@ import type { TelemetryConfig } from '../config/config.ts';
 import { type Levels, observeGauges } from './gauges.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import type { MetricFamily, Series } from './metric-family.ts';
+import { sendLastWords } from './last-words.ts';
 import type { Gauges } from './telemetry.ts';
 
 export interface Metrics {
@@ -43,7 +44,7 @@ export async function openMetrics(config: TelemetryConfig['metrics'], resource: 
     collect: async () => familiesOf(await asked.collect()),
     async close() {
       gauges.close();
-      await provider.shutdown().catch(() => {});
+      await sendLastWords(() => provider.shutdown());
     },
   };
 }

@@ -18,6 +18,7 @@ import type { Resource } from '@opentelemetry/resources';
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { TraceContext } from '@valetkey/core/mcp/trace-context';
 import type { TelemetryConfig } from '../config/config.ts';
+import { sendLastWords } from './last-words.ts';
 
 export interface Tracing {
   /**
@@ -131,9 +132,7 @@ export function openTracing({ config, resource, draw }: TracingOptions): Tracing
       return activate(tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, here), here);
     },
     run: (span, work) => current.run(span.context, work),
-    close: async () => {
-      await provider.shutdown().catch(() => {});
-    },
+    close: () => sendLastWords(() => provider.shutdown()),
   };
 }
 
