@@ -30,6 +30,7 @@ export const commands: Readonly<Record<string, string>> = {
     'test/e2e/policy-explain.test.ts',
   'npm run valetkey -- policy explain --config .valetkey/valetkey.yaml --backend snippets --as rita':
     'test/e2e/policy-explain.test.ts',
+  'npm run valetkey -- funnel --audit .valetkey/audit.jsonl --since 7d': 'test/e2e/funnel.test.ts',
   'npm test': '.ci/run',
   'npm run check': 'tools/bootstrap.integration.test.ts',
   'npm run build': 'tools/bootstrap.integration.test.ts',
