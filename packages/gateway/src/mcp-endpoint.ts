@@ -41,7 +41,9 @@ export interface McpEndpointOptions {
   /** In place of `policy`, where the rules can change while a request is on its way here. */
   readonly rulesNow?: () => Policy;
   readonly annotations: ToolAnnotations;
-  readonly proxy: BackendProxy;
+  readonly proxy: Pick<BackendProxy, 'forward'>;
+  /** Of an address that has not all of MCP's. */
+  readonly methods?: readonly string[];
   readonly audit: Audit;
   readonly limits: Pick<Limits, 'mcpBodyBytes' | 'requestTimeoutMs'>;
   readonly clock: Clock;
@@ -89,7 +91,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     const who = auditedCaller(principal);
     const watched = watchStream(exchange, caller.value);
 
-    const asked = await readAsked(exchange, limits);
+    const asked = await readAsked(exchange, limits, options.methods);
     if (!asked.ok) {
       if (asked.error === 'client_gone') return;
       const httpStatus = refuse(exchange, asked.error.refusal);
@@ -118,13 +120,20 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     const rewriteMessage = findLists(rules).findRewrite(principal, exchange.method, asked.value);
     const isRecordedNow = isLongLived(exchange, asked.value);
     if (isRecordedNow) watched.lastsFor(operations);
-    const forwarded = await proxy.forward(exchange, {
+    const sent = proxy.forward(exchange, {
       principal,
       body: bytes,
       era,
       load: loadOf(exchange, asked.value),
       watch: watch?.forwarding,
       ...(rewriteMessage === undefined ? {} : { rewriteMessage }),
+    });
+    const forwarded = await sent.catch((fault: unknown) => {
+      // The backend may have run it all the same.
+      const end = { outcome: 'error', reason: 'fault', httpStatus: 500 } as const;
+      for (const each of operations) record({ event: 'mcp.call', ...end, ...who, ...auditedOperation(each) });
+      watch?.ended(end);
+      throw fault;
     });
     // It may have been cut before it was known to be a stream.
     watched.cutNow();
