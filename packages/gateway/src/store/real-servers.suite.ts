@@ -3,7 +3,7 @@
  * The programs are those of Debian's packages `redis-server` and `postgresql`; where they are missing the tests
  * fail and say so (`tools/system-packages.ts` installs them for `npm test`).
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Secret } from '@valetkey/core/base/secret';
 import type { StoreConfig } from '../config/config.ts';
 import { parseStoreUrl } from '../config/store-url.ts';
@@ -81,30 +82,43 @@ export async function startRedis({ args = [], tls }: RedisServerOptions = {}): P
   return { ...server, url: `redis${tls === undefined ? '' : 's'}://:${password}@127.0.0.1:${port}` };
 }
 
+/** Told the port of a server before it starts. @returns the port that clients are sent to instead: of a proxy before it. */
+export type AnnouncePort = (port: number) => Promise<number>;
+
+const asItIs: AnnouncePort = async (port) => port;
+
+export interface RedisCluster extends Pick<RealServer, 'url' | 'close'> {
+  readonly nodes: readonly Omit<RealServer, 'url'>[];
+}
+
 /** Three masters without replicas. @returns the address of the cluster; closing ends all three. */
-export async function startRedisCluster(): Promise<Pick<RealServer, 'url' | 'close'>> {
+export async function startRedisCluster(announce = asItIs): Promise<RedisCluster> {
   const ports = await findFreePorts(6);
+  const announced: string[] = [];
   const nodes = await Promise.all(
-    [0, 1, 2].map((index) => {
+    [0, 1, 2].map(async (index) => {
       const port = ports[index] ?? 0;
+      const announcedPort = await announce(port);
+      announced.push(`127.0.0.1:${announcedPort}`);
+      const cluster = `--cluster-enabled yes --cluster-port ${ports[index + 3]} --cluster-node-timeout 2000`;
+      const told = `--cluster-announce-port ${announcedPort} --cluster-announce-bus-port ${ports[index + 3]}`;
       return startProcess({
         port,
         prefix: 'valetkey-cluster-',
-        command: () =>
-          redisCommand(
-            `--port ${port} --cluster-enabled yes --cluster-port ${ports[index + 3]} --cluster-node-timeout 2000`,
-          ),
+        command: () => redisCommand(`--port ${port} ${cluster} ${announce === asItIs ? '' : told}`.trim()),
       });
     }),
   );
   const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
   const cli = findProgram('redis-cli', 'redis-tools');
-  execFileSync(cli, ['--cluster', 'create', ...addresses, '--cluster-yes'], { stdio: 'pipe' });
+  // Not in one go: it asks the nodes through the proxies of this process.
+  await promisify(execFile)(cli, ['--cluster', 'create', ...addresses, '--cluster-yes']);
   const isReady = (port: number) =>
     execFileSync(cli, ['-p', `${port}`, 'cluster', 'info']).includes('cluster_state:ok');
   await until('the cluster', async () => nodes.every(({ port }) => isReady(port)));
   return {
-    url: `redis+cluster://${addresses.join(',')}`,
+    url: `redis+cluster://${announced.join(',')}`,
+    nodes,
     close: async () => void (await Promise.all(nodes.map((node) => node.close()))),
   };
 }
@@ -115,11 +129,22 @@ export interface RedisSentinelServers {
   readonly replica: RealServer;
   /** Until the sentinels have made the replica the master. */
   untilFailedOver(): Promise<void>;
+  /** Until all sentinels reach the master, and so tell clients of it. */
+  untilWatched(): Promise<void>;
   close(): Promise<void>;
 }
 
+export interface RedisSentinelOptions {
+  readonly announce?: AnnouncePort;
+  /** How long a master may be silent before it is replaced. Default: 500. */
+  readonly downAfterMs?: number;
+}
+
 /** A master with its replica, watched by two sentinels. */
-export async function startRedisSentinel(): Promise<RedisSentinelServers> {
+export async function startRedisSentinel({
+  announce = asItIs,
+  downAfterMs = 500,
+}: RedisSentinelOptions = {}): Promise<RedisSentinelServers> {
   const cli = findProgram('redis-cli', 'redis-tools');
   const ask = (port: number, ...args: string[]) => execFileSync(cli, ['-p', `${port}`, ...args]).toString();
   const startNode = async (more: readonly string[]) => {
@@ -131,6 +156,7 @@ export async function startRedisSentinel(): Promise<RedisSentinelServers> {
     });
   };
   const master = await startNode([]);
+  const masterPort = await announce(master.port);
   const replica = await startNode(['--replicaof', `127.0.0.1 ${master.port}`]);
   await until('the replica', async () =>
     ask(replica.port, 'info', 'replication').includes('master_link_status:up'),
@@ -145,8 +171,8 @@ export async function startRedisSentinel(): Promise<RedisSentinelServers> {
           const lines = [
             `port ${port}`,
             'bind 127.0.0.1',
-            `sentinel monitor mymaster 127.0.0.1 ${master.port} 2`,
-            'sentinel down-after-milliseconds mymaster 500',
+            `sentinel monitor mymaster 127.0.0.1 ${masterPort} 2`,
+            `sentinel down-after-milliseconds mymaster ${downAfterMs}`,
             'sentinel failover-timeout mymaster 3000',
           ];
           writeFileSync(file, `${lines.join('\n')}\n`);
@@ -164,6 +190,10 @@ export async function startRedisSentinel(): Promise<RedisSentinelServers> {
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/mymaster`,
     master: { ...master, url: '' },
     replica: { ...replica, url: '' },
+    untilWatched: () =>
+      until('the sentinels', async () =>
+        sentinels.every(({ port }) => /\nflags\nmaster\n/.test(ask(port, 'sentinel', 'master', 'mymaster'))),
+      ),
     untilFailedOver: () =>
       until(
         'the failover',
