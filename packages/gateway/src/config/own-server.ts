@@ -136,6 +136,7 @@ export function loadOwnServer(
   const resolved = resolveReferences(sections, surroundings);
   const faults = [
     ...(shape.success ? [] : listShapeFaults(shape.error, ownServerSchema)),
+    ...checkCredential(hidden.options),
     ...resolved.faults,
     ...checkFederatedToken(sections, surroundings),
     ...listCrossFaults(sections, resolved),
@@ -156,11 +157,16 @@ function sectionsOf(own: Partial<Own>): Sections {
 function listOwnFaults(own: Own): ConfigFault[] {
   const scopes = buildResource(own, own.path).scopes.map((scope) => scope.name);
   const known = { scopes, tenants: [own.entra.tenant].flat() };
-  return [...listRuleFaults(own, [], known), ...checkCredential(own), ...checkPaths(own)];
+  return [...listRuleFaults(own, [], known), ...checkPaths(own)];
 }
 
-function checkCredential({ entra, entraDirect: direct }: Own): ConfigFault[] {
-  if (entra.credential !== undefined || direct !== false) return [];
+/** Looked at as it was written, so that it is found beside what else is wrong with `entra`. */
+function checkCredential(options: unknown): ConfigFault[] {
+  const { entra, entraDirect: direct = false } = (options ?? {}) as {
+    readonly entra?: { readonly credential?: unknown } | null;
+    readonly entraDirect?: unknown;
+  };
+  if (entra?.credential !== undefined || direct !== false) return [];
   return [
     {
       path: 'entra.credential',
