@@ -221,7 +221,7 @@ export const advisories: readonly Promised[] = [
   ['CVE-2025-66414', 'A web page reaches the loopback server through a rebound name (TypeScript SDK).'],
   ['CVE-2025-66416', 'A web page reaches the loopback server through a rebound name (Python SDK).'],
   ['CVE-2026-34742', 'A web page reaches the loopback server through a rebound name (Go SDK).'],
-  ['CVE-2026-33252', 'A further request-origin fault of the Go SDK.'],
+  ['CVE-2026-33252', 'A POST that a page may send without asking, taken for a tool call (Go SDK).'],
   ['CVE-2026-52870', 'Tasks read by somebody who does not own them.'],
   ['CVE-2025-49596', 'A development port that any web page can use.'],
   ['CVE-2026-48710', 'Trust derived from the Host header.'],
