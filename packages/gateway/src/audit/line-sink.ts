@@ -17,8 +17,8 @@ export interface LineSinkOptions {
   /** Their bytes at most, likewise. Default: 8 MiB. */
   readonly maxQueuedBytes?: number;
   /**
-   * Whoever asks `isFull` lets nothing more begin: what was under way then still finds room, up to twice as much.
-   * Default: false.
+   * Whoever asks `isFull` lets nothing more begin: what was under way then still finds room, however much it is. One
+   * request can be a batch of many calls. Default: false.
    */
   readonly keepsAll?: boolean;
   /** How long the first record of a batch waits for others. Default: 20. */
@@ -50,7 +50,6 @@ export function createLineSink(options: LineSinkOptions): LineSink {
   const { name, write, clock, log, droppedEvent, lingerMs = 20, closeTimeoutMs = 2_000 } = options;
   const { maxQueued = 10_000, maxQueuedBytes = 8 * 1024 * 1024, keepsAll = false } = options;
   const { pause = pauseUnref } = options;
-  const room = keepsAll ? 2 : 1;
   const queue: { readonly line: string; readonly bytes: number }[] = [];
   const closing = Promise.withResolvers<void>();
   const state = {
@@ -134,7 +133,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     write(record) {
       if (state.closed) return;
       announceDrops();
-      if (queue.length >= room * maxQueued || state.bytes >= room * maxQueuedBytes) drop();
+      if (isFull() && !keepsAll) drop();
       else push(toLine(record));
       startDrain();
     },
