@@ -1,4 +1,6 @@
 import { unwatchFile, watchFile } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Gateway } from '@valetkey/gateway';
 import type { Config } from '@valetkey/gateway/config/config';
 import type { ConfigFault } from '@valetkey/gateway/config/fault';
@@ -8,24 +10,45 @@ import type { Logger } from 'pino';
 
 /** By `stat`, which follows links: Kubernetes swaps a link to a folder when a ConfigMap changes. */
 const pollMs = 1000;
+/** A file that somebody writes in pieces is left alone until nothing has been added for so long. */
+const quietMs = 300;
 
 /**
  * Reads the configuration again upon SIGHUP and when its file has changed. A file with faults changes nothing, and
  * the log says why.
+ *
+ * The first half of a file is often a whole one with fewer rules, so a tool could stand open until the other half is
+ * there. Who sends SIGHUP says that it is.
  */
 export function watchConfigFile(file: string, reload: Gateway['reload'], log: Logger): { stop(): void } {
   let running = Promise.resolve();
   const readAgain = () => {
     running = running.then(() => reloadFrom(file, reload, log));
   };
-  watchFile(file, { interval: pollMs }, readAgain);
+  const readWhenQuiet = () => {
+    running = running.then(() => untilQuiet(file)).then(() => reloadFrom(file, reload, log));
+  };
+  watchFile(file, { interval: pollMs }, readWhenQuiet);
   process.on('SIGHUP', readAgain);
   return {
     stop() {
-      unwatchFile(file, readAgain);
+      unwatchFile(file, readWhenQuiet);
       process.off('SIGHUP', readAgain);
     },
   };
+}
+
+async function untilQuiet(file: string): Promise<void> {
+  let before: string | undefined;
+  for (let now = await stateOf(file); now !== before; now = await stateOf(file)) {
+    before = now;
+    await pause(quietMs, undefined, { ref: false });
+  }
+}
+
+async function stateOf(file: string): Promise<string> {
+  const found = await stat(file).catch(() => undefined);
+  return found === undefined ? 'gone' : [found.ino, found.size, found.mtimeMs].join(' ');
 }
 
 async function reloadFrom(file: string, reload: Gateway['reload'], log: Logger): Promise<void> {
