@@ -41,7 +41,7 @@ interface FaultWorld extends FaultSuiteOptions {
   config: StoreConfig;
   /** Through the proxy, in a hurry. */
   driver: Driver;
-  /** The same way, where it may, with the time that a gateway has. */
+  /** The same way, with the time that a gateway has: so long that a library could find the server again. */
   patient: Driver;
   /** Beside the proxy. */
   direct: Driver;
@@ -62,7 +62,7 @@ export function faultSuite(name: string, options: FaultSuiteOptions): void {
       await server.untilSettled?.();
       world.direct = await options.open(storeConfigOf(server.besideUrl ?? server.url), clock, 5_000);
       world.driver = await options.open(world.config, clock, deadlineMs);
-      world.patient = await options.open(config, clock, 5_000);
+      world.patient = await options.open(world.config, clock, 5_000);
       await clear(world.direct);
     });
     afterEach(async () => {
@@ -168,7 +168,7 @@ function networkTests(world: FaultWorld): void {
   }, 60_000);
 
   test('A17 A57: a change whose answer was lost is not made again: the caller is told that nobody knows', async () => {
-    const { driver, direct, proxy } = world;
+    const { patient: driver, direct, proxy } = world;
     const lose = async (work: () => Promise<unknown>, isDone: () => Promise<boolean>) => {
       await driver.ping();
       proxy.mode = 'mute';
