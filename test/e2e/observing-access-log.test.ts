@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { AccessLine } from '@valetkey/gateway/telemetry/access-log';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callMcp, obtainTokens, refresh, type Tokens } from '../support/oauth-client.ts';
 import { type Product, startProduct } from '../support/product.ts';
@@ -17,23 +18,13 @@ beforeAll(async () => {
 });
 afterAll(() => product.close());
 
-interface Line {
-  readonly requestId: string;
-  readonly method: string;
-  readonly route?: string;
-  readonly status: number;
-  readonly bytes: number;
-  readonly durationMs: number;
-  readonly client?: string;
-}
-
 const readText = () => readFile(join(product.directory, 'access.log'), 'utf8').catch(() => '');
-async function linesWhere(isWanted: (line: Line) => boolean, count = 1): Promise<Line[]> {
+async function linesWhere(isWanted: (line: AccessLine) => boolean, count = 1): Promise<AccessLine[]> {
   const read = async () =>
     (await readText())
       .split('\n')
       .filter(Boolean)
-      .map((line) => JSON.parse(line) as Line)
+      .map((line) => JSON.parse(line) as AccessLine)
       .filter(isWanted);
   await expect.poll(async () => (await read()).length).toBeGreaterThanOrEqual(count);
   return read();
@@ -89,7 +80,7 @@ test('a client that goes away before its answer is 499', async () => {
   expect(line).toMatchObject({ method: 'POST', route: '/snippets/mcp' });
 });
 
-test('D13 D43: no token, no query, no person and no id of a page', async () => {
+test('A15 D13 D43: no token, no query, no person and no id of a page', async () => {
   await linesWhere(({ route }) => route === '/auth/callback');
   const text = await readText();
   const { reader } = product.people;

@@ -139,7 +139,7 @@ test('CWE-770: names that a client makes up make no series', async () => {
   expect((await scrape()).count - before).toBeLessThan(8 * 16);
 });
 
-test('D13: no person, no token and no id of a client is in the metrics', async () => {
+test('A15 D13: no person, no token and no id of a client is in the metrics', async () => {
   const text = await (await fetch(address())).text();
   const { reader } = product.people;
   const users = product.emulator.seed.tenants.flatMap((tenant) => tenant.users);

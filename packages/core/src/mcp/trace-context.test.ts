@@ -3,8 +3,12 @@ import type { JsonRpcMessage } from './json-rpc.ts';
 import { findTraceContext } from './trace-context.ts';
 
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-const messageWith = (meta: unknown): JsonRpcMessage =>
-  ({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'x', _meta: meta } }) as JsonRpcMessage;
+const messageWith = (meta: unknown): JsonRpcMessage => ({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'tools/call',
+  params: { name: 'x', _meta: meta },
+});
 
 test('what the sender says of its trace is found', () => {
   expect(findTraceContext(messageWith({ traceparent }))).toEqual({ traceparent });

@@ -1,5 +1,6 @@
 import type { Outbound } from '../entra/outbound.ts';
 import type { Metrics } from './metrics.ts';
+import { serverAttributes } from './server-attributes.ts';
 import type { Tracing } from './tracing.ts';
 
 /** How long Entra and Graph take, and how often they fail: by host alone, since a path can name a person. */
@@ -9,11 +10,9 @@ export function observeOutbound(
 ): Outbound {
   return {
     async send(request) {
-      const { hostname, port, protocol } = new URL(request.url);
       const attributes = {
         'http.request.method': request.method,
-        'server.address': hostname,
-        'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
+        ...serverAttributes(new URL(request.url)),
       };
       const startMs = performance.now();
       const span = tracing?.beginHere(request.method, attributes);

@@ -22,11 +22,7 @@ export async function openScrapeListener(options: ScrapeListenerOptions): Promis
   const { host, port, render, log } = options;
   // A page of another site can lead a browser here by a name of its own (DNS rebinding); a scraper has no browser.
   const isHostChecked = isLoopbackHost(host);
-  let rendering: Promise<string> | undefined;
-  const once = () =>
-    (rendering ??= render().finally(() => {
-      rendering = undefined;
-    }));
+  const once = shareUnderWay(render);
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     if (isHostChecked && !isLoopbackName(req.headers.host)) return end(res, 403, 'foreign host\n');
@@ -49,6 +45,15 @@ export async function openScrapeListener(options: ScrapeListenerOptions): Promis
   );
   const taken = await listen(server, host, port);
   return { port: taken.port, close: () => closeGracefully(server, 500) };
+}
+
+/** Whoever asks while the work is under way gets what it gives: a flood of scrapes makes one page. */
+export function shareUnderWay<Value>(work: () => Promise<Value>): () => Promise<Value> {
+  let underWay: Promise<Value> | undefined;
+  return () =>
+    (underWay ??= work().finally(() => {
+      underWay = undefined;
+    }));
 }
 
 function isLoopbackName(host: string | undefined): boolean {

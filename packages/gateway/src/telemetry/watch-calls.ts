@@ -3,6 +3,7 @@ import type { CallWatch, ForwardWatch, WatchCall, WatchedEnd, WatchedRequest } f
 import { clientKind, createToolLabel, methodLabel } from './labels.ts';
 import type { Metrics } from './metrics.ts';
 import type { ObservedRequests } from './request-observer.ts';
+import { serverAttributes } from './server-attributes.ts';
 import type { ActiveSpan, Tracing } from './tracing.ts';
 
 export interface WatchCallsOptions {
@@ -27,7 +28,7 @@ export function watchCalls({ metrics, tracing, requests }: WatchCallsOptions): W
     const upstream = backend.upstream === undefined ? null : URL.parse(backend.upstream);
     const server = {
       'valetkey.backend': backend.name,
-      ...(upstream === null ? {} : { 'server.address': upstream.hostname, 'server.port': portOf(upstream) }),
+      ...(upstream === null ? {} : serverAttributes(upstream)),
     };
 
     return (exchange: Exchange): CallWatch => {
@@ -140,8 +141,4 @@ export function watchCalls({ metrics, tracing, requests }: WatchCallsOptions): W
       }
     };
   };
-}
-
-function portOf({ port, protocol }: URL): number {
-  return Number(port) || (protocol === 'https:' ? 443 : 80);
 }
