@@ -26,7 +26,7 @@ beforeAll(async () => {
   emulator = await createEmulator();
 });
 afterAll(async () => {
-  await killLeftovers();
+  killLeftovers();
   await emulator.close();
   await rm(folder, { recursive: true, force: true });
 });
