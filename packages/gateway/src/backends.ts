@@ -2,12 +2,13 @@
 import { createPolicy, type Policy } from '@valetkey/core/policy/decide';
 import type { AnyBackendConfig, BackendConfig, Config } from './config/config.ts';
 import { createToolAnnotations } from './enforce/tool-annotations.ts';
-import type { Handler } from './http/exchange.ts';
-import { createFaultDescription, createMcpEndpoint } from './mcp-endpoint.ts';
+import type { Exchange, Handler } from './http/exchange.ts';
+import { createFaultDescription, createMcpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import type { BackendProxy } from './proxy/backend-proxy.ts';
 import { openCredential } from './proxy/credentials/open-credential.ts';
 import { createBackendProxy } from './proxy/forward.ts';
 import { createIdentitySigner } from './proxy/identity.ts';
+import { createLegacyFront } from './proxy/legacy-sse/legacy-front.ts';
 import { createSseBackend } from './proxy/legacy-sse/sse-backend.ts';
 import type { Probe } from './proxy/resilience/health-check.ts';
 import { createHttpProbe } from './proxy/resilience/http-probe.ts';
@@ -21,6 +22,8 @@ export interface Backend {
   readonly policy: Policy;
   /** The handler of its MCP endpoint. */
   readonly endpoint: Handler;
+  /** Its addresses for clients of revision 2024-11-05, where they are others. */
+  readonly olderEndpoints?: readonly { readonly path: string; readonly endpoint: Handler }[];
   /** Requests that are here and not judged yet are judged by these rules: a reload has replaced its own. */
   judgeBy(policy: Policy): void;
   /** Whether it answers, for metrics. */
@@ -37,13 +40,12 @@ export function openBackend(backend: AnyBackendConfig, config: Config, services:
   const policy = createPolicy(backend.rules);
   const rules = { now: policy };
   const proxy = openProxy(backend, config, services);
-  const endpoint = createMcpEndpoint({
+  const endpoints = createEndpoints(backend, proxy, services, {
     backend,
     verifier,
     policy,
     rulesNow: () => rules.now,
     annotations: createToolAnnotations({ backend: backend.name, store, ...world }),
-    proxy,
     audit,
     limits: config.limits,
     clock: world.clock,
@@ -53,13 +55,17 @@ export function openBackend(backend: AnyBackendConfig, config: Config, services:
     recheck,
     watch: telemetry.watchCall?.(backend),
   });
-  const underWay = countUnderWay(endpoint);
+  const underWay = countUnderWay();
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= proxy.close());
   return {
     config: backend,
     policy,
-    endpoint: underWay.handler,
+    endpoint: underWay.count(endpoints.main),
+    olderEndpoints: endpoints.older.map(({ path, endpoint }) => ({
+      path,
+      endpoint: underWay.count(endpoint),
+    })),
     judgeBy(successor) {
       rules.now = successor;
     },
@@ -71,6 +77,36 @@ export function openBackend(backend: AnyBackendConfig, config: Config, services:
     },
     close,
   };
+}
+
+/** Each address goes the whole way: token, policy and audit are no other at an older one. */
+function createEndpoints(
+  backend: AnyBackendConfig,
+  proxy: BackendProxy,
+  services: Services,
+  common: Omit<McpEndpointOptions, 'proxy'>,
+): { readonly main: Handler; readonly older: NonNullable<Backend['olderEndpoints']> } {
+  const main = createMcpEndpoint({ ...common, proxy });
+  const addresses = backend.legacySse;
+  if (addresses === undefined) return { main, older: [] };
+  const front = createLegacyFront({ addresses, proxy, ...openParts(backend, services) });
+  const sse = createMcpEndpoint({ ...common, proxy: front.sse, methods: ['GET'] });
+  const message = {
+    path: addresses.message,
+    endpoint: createMcpEndpoint({ ...common, proxy: front.message, methods: ['POST'] }),
+  };
+  if (addresses.sse !== backend.path)
+    return { main, older: [{ path: addresses.sse, endpoint: sse }, message] };
+  return {
+    main: (exchange) => (opensOlderStream(exchange) ? sse(exchange) : main(exchange)),
+    older: [message],
+  };
+}
+
+/** Both revisions open a stream with GET; the newer one names its session, or the event to go on after. */
+function opensOlderStream({ method, req }: Exchange): boolean {
+  const { 'mcp-session-id': session, 'last-event-id': lastEvent } = req.headers;
+  return method === 'GET' && session === undefined && lastEvent === undefined;
 }
 
 function openProxy(backend: AnyBackendConfig, config: Config, services: Services): ResilientProxy {
@@ -114,20 +150,22 @@ function openParts(backend: AnyBackendConfig, services: Services) {
 }
 
 /** A request is under way until its last byte is out: the handler's promise lasts as long. */
-function countUnderWay(endpoint: Handler) {
+function countUnderWay() {
   const waiting: (() => void)[] = [];
   let count = 0;
-  const handler: Handler = async (exchange) => {
-    count += 1;
-    try {
-      await endpoint(exchange);
-    } finally {
-      count -= 1;
-      if (count === 0) for (const resume of waiting.splice(0)) resume();
-    }
-  };
+  const countAt =
+    (endpoint: Handler): Handler =>
+    async (exchange) => {
+      count += 1;
+      try {
+        await endpoint(exchange);
+      } finally {
+        count -= 1;
+        if (count === 0) for (const resume of waiting.splice(0)) resume();
+      }
+    };
   const none = async () => {
     if (count > 0) await new Promise<void>((resolve) => waiting.push(resolve));
   };
-  return { handler, none };
+  return { count: countAt, none };
 }

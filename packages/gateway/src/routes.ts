@@ -1,7 +1,7 @@
 /** Every address of the gateway, in one table. What is not here is answered with 404 by room `http`. */
 import type { Authority } from './authority.ts';
 import type { Backend } from './backends.ts';
-import type { Config, ProtectedResource } from './config/config.ts';
+import type { AnyBackendConfig, Config, ProtectedResource } from './config/config.ts';
 import type { Route } from './http/exchange.ts';
 import { createIconRoute } from './http/pages/icon.ts';
 import { sendJson } from './http/respond.ts';
@@ -13,7 +13,7 @@ import { callbackPath } from './sign-in/sign-in-flow.ts';
 export interface RouteHandlers {
   readonly config: Pick<Config, 'limits'>;
   readonly authority: Authority;
-  readonly backends: readonly Pick<Backend, 'config' | 'endpoint'>[];
+  readonly backends: readonly Pick<Backend, 'config' | 'endpoint' | 'olderEndpoints'>[];
   /** What keeps the gateway from working right now; undefined: nothing. */
   readonly findObstacle: () => Promise<string | undefined>;
 }
@@ -28,15 +28,18 @@ const health = { ...page, isUnrecorded: true } as const;
 export function createRoutes({ config, authority, backends, findObstacle }: RouteHandlers): Route[] {
   return [
     ...createAuthorityRoutes(authority),
+    ...backends.flatMap(({ config: backend }) => createOlderResourceRoutes(authority, backend)),
 
-    ...backends.map(
-      (backend): Route => ({
-        methods: ['*'],
-        path: backend.config.path,
-        cors: 'mcp',
-        maxBodyBytes: config.limits.mcpBodyBytes,
-        handler: backend.endpoint,
-      }),
+    ...backends.flatMap(({ config: { path }, endpoint, olderEndpoints = [] }) =>
+      [{ path, endpoint }, ...olderEndpoints].map(
+        (each): Route => ({
+          methods: ['*'],
+          path: each.path,
+          cors: 'mcp',
+          maxBodyBytes: config.limits.mcpBodyBytes,
+          handler: each.endpoint,
+        }),
+      ),
     ),
 
     { ...health, path: '/healthz', handler: (exchange) => sendJson(exchange, 200, { status: 'ok' }) },
@@ -49,6 +52,14 @@ export function createRoutes({ config, authority, backends, findObstacle }: Rout
       },
     },
   ];
+}
+
+/** A client that knows only the older address asks for the metadata there (RFC 9728 §3.1). It is the same resource. */
+function createOlderResourceRoutes({ config }: Authority, backend: AnyBackendConfig): Route[] {
+  const sse = backend.legacySse?.sse;
+  if (sse === undefined || sse === backend.path) return [];
+  const body = protectedResourceMetadata(config, backend);
+  return [{ ...metadata, path: `${prm}${sse}`, handler: (exchange) => sendJson(exchange, 200, body) }];
 }
 
 /**

@@ -29,9 +29,10 @@ export interface Asked {
 export async function readAsked(
   exchange: Exchange,
   limits: Pick<Limits, 'mcpBodyBytes' | 'requestTimeoutMs'>,
+  allowed: readonly string[] = mcpMethods,
 ): Promise<Result<Asked, Stop | 'client_gone'>> {
   const { method, req } = exchange;
-  if (!mcpMethods.includes(method)) return stop({ kind: 'wrong_method' });
+  if (!allowed.includes(method)) return stop({ kind: 'wrong_method', allowed });
   if (method !== 'POST') return ok(askedWithoutBody(method));
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = req.headers;
   if (!/^application\/json *(;|$)/i.test(type) || encoding !== 'identity') {

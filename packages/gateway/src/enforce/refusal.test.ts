@@ -25,6 +25,7 @@ test.each<[Refusal, number]>([
   [{ kind: 'credential_refused', id: 7 }, 502],
   [{ kind: 'unusable_answer', id: 7 }, 502],
   [{ kind: 'busy', id: 7 }, 503],
+  [{ kind: 'unknown_stream', id: 7 }, 404],
   [{ kind: 'circuit_open', id: 7, retryAfterSeconds: 5 }, 503],
   [{ kind: 'credential_unavailable', id: 7, retryAfterSeconds: 17 }, 503],
   [{ kind: 'no_credential', id: 7 }, 502],

@@ -30,7 +30,8 @@ export type Refusal =
   | { readonly kind: 'denied'; readonly judged: readonly Judged[]; readonly isBatch: boolean }
   /** Too long without the store, or it alone could tell: what was revoked, whose an MCP session is. */
   | { readonly kind: 'store_unavailable'; readonly id?: JsonRpcId | undefined }
-  | { readonly kind: 'wrong_method' }
+  /** `allowed`: of an address that has not all of MCP's methods. */
+  | { readonly kind: 'wrong_method'; readonly allowed?: readonly string[] }
   | { readonly kind: 'wrong_media_type' }
   | { readonly kind: 'body_too_large' }
   | { readonly kind: 'body_too_slow' }
@@ -38,6 +39,7 @@ export type Refusal =
   | {
       readonly kind:
         | 'unknown_session'
+        | 'unknown_stream'
         | 'unreachable'
         | 'busy'
         | 'timeout'
@@ -107,13 +109,16 @@ export function answerRefusal(refusal: Refusal, context: ChallengeContext): Refu
       return {
         ...plain(
           503,
-          'The gateway cannot reach its data at the moment; try again in a few seconds',
+          'The server cannot reach its data at the moment; try again in a few seconds',
           refusal.id,
         ),
         headers: { 'Retry-After': '5' },
       };
     case 'wrong_method':
-      return { ...plain(405, 'Method not allowed'), headers: { Allow: mcpMethods.join(', ') } };
+      return {
+        ...plain(405, 'Method not allowed'),
+        headers: { Allow: (refusal.allowed ?? mcpMethods).join(', ') },
+      };
     case 'wrong_media_type':
       return plain(415, 'The body must be application/json, without a content encoding');
     case 'body_too_large':
@@ -127,6 +132,12 @@ export function answerRefusal(refusal: Refusal, context: ChallengeContext): Refu
     case 'unknown_session':
       // Upon 404 a client starts a new session (MCP 2025-11-25 Transports, Session Management).
       return plain(404, 'Session not found', refusal.id);
+    case 'unknown_stream':
+      return plain(
+        404,
+        'No stream of this session is open here. Open it anew; with several replicas, a stream and its messages must reach the same one',
+        refusal.id,
+      );
     case 'unreachable':
       return plain(502, 'The MCP server behind the gateway cannot be reached', refusal.id);
     case 'busy':

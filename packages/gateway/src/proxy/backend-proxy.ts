@@ -28,6 +28,8 @@ export interface ForwardRequest {
 export type BackendFault =
   /** `Mcp-Session-Id` is not one that this person got from this backend: 404 */
   | 'unknown_session'
+  /** a message for a stream of revision 2024-11-05 that is not open here, or is somebody else's: 404 */
+  | 'unknown_stream'
   /** whose session that is only the store knows, and it does not answer: 503 */
   | 'store_unavailable'
   /** the connection failed, or what came back is no HTTP: 502 */
