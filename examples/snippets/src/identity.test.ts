@@ -48,6 +48,21 @@ test.each<[string, () => Promise<string | string[] | undefined> | string | strin
   expect(await verify(await header())).toBeUndefined();
 });
 
+test('A28 A53: keys that are rotated right after they were fetched are known before a rotation uses them', async () => {
+  const rotating = await startGatewayStandIn();
+  const verifyRotating = createIdentityVerifier({ issuer, audience, jwksUrl: rotating.jwksUrl });
+  expect(await verifyRotating(await rotating.identityOf('t.anna'))).toBe('t.anna');
+  await rotating.rotate('k2');
+  // `valetkey keys rotate` waits five seconds between publishing a key and signing with it.
+  const header = await rotating.identityOf('t.anna');
+  await expect.poll(() => verifyRotating(header), { timeout: 4_500 }).toBe('t.anna');
+  const before = rotating.fetches();
+  const unknown = await rotating.sign(claimsOf('t.anna'), { kid: 'k3' });
+  for (let times = 0; times < 100; times += 1) expect(await verifyRotating(unknown)).toBeUndefined();
+  expect(rotating.fetches() - before, 'forged ids are no way to flood the gateway').toBeLessThanOrEqual(1);
+  await rotating.close();
+});
+
 test('unreachable keys are an outage, not a verdict', async () => {
   const lonely = await startGatewayStandIn();
   const verifyLonely = createIdentityVerifier({ issuer, audience, jwksUrl: lonely.jwksUrl });

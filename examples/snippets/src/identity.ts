@@ -24,9 +24,18 @@ export class IdentityKeysUnavailable extends Error {
 /** @returns the person's id, or undefined when the header proves nothing. */
 export type VerifyIdentity = (header: string | readonly string[] | undefined) => Promise<string | undefined>;
 
+/**
+ * How often an unknown key id may ask for the keys again. jose's own half minute would refuse everybody for so long where
+ * the keys were fetched just before they were rotated; a rotation gives five seconds notice.
+ */
+const keyCooldownMs = 2_000;
+
 /** @throws IdentityKeysUnavailable (from the returned function) when the key set cannot be read. */
 export function createIdentityVerifier(options: IdentityOptions): VerifyIdentity {
-  const keys = createRemoteJWKSet(new URL(options.jwksUrl), { timeoutDuration: 5_000 });
+  const keys = createRemoteJWKSet(new URL(options.jwksUrl), {
+    timeoutDuration: 5_000,
+    cooldownDuration: keyCooldownMs,
+  });
   return async (header) => {
     if (typeof header !== 'string') return undefined;
     try {
