@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * The name under which a bearer identifier (code, refresh token, state, session id) is stored: who reads the
@@ -10,5 +10,5 @@ import { createHash } from 'node:crypto';
  * @returns SHA-256 in base64url, 43 characters.
  */
 export function hashToken(identifier: string): string {
-  return createHash('sha256').update(identifier, 'utf8').digest('base64url');
+  return hash('sha256', identifier, 'base64url');
 }

@@ -46,7 +46,8 @@ export function scanJson(text: string, maxDepth: number): ScanFault | undefined 
       case quote: {
         const end = endOfString(text, at);
         if (frame.expectsKey && frame.keys !== undefined) {
-          frame.key = fold(text.slice(at, end + 1));
+          const literal = text.slice(at, end + 1);
+          frame.key = usualKeys.get(literal) ?? fold(literal);
           if (frame.keys.has(frame.key)) return 'duplicate-key';
           frame.keys.add(frame.key);
         }
@@ -101,16 +102,26 @@ function levelInside(parent: Frame, isObject: boolean): Level {
   }
 }
 
-/** Index of the closing quote. */
+/** Index of the closing quote. The engine looks for it, which for a long text is many times quicker than a loop. */
 function endOfString(text: string, start: number): number {
-  let at = start + 1;
-  while (at < text.length) {
-    const code = text.charCodeAt(at);
-    if (code === quote) return at;
-    at += code === backslash ? 2 : 1;
-  }
-  return at;
+  let at = text.indexOf('"', start + 1);
+  while (at !== -1 && isEscaped(text, at)) at = text.indexOf('"', at + 1);
+  return at === -1 ? text.length : at;
 }
+
+/** An odd number of backslashes stands before it; the opening quote ends them at the latest. */
+function isEscaped(text: string, quoteAt: number): boolean {
+  let at = quoteAt - 1;
+  while (text.charCodeAt(at) === backslash) at -= 1;
+  return (quoteAt - at) % 2 === 0;
+}
+
+/** Folded beforehand: nearly every message has no others in the objects that are guarded. */
+const usualKeys: ReadonlyMap<string, string> = new Map(
+  ['jsonrpc', 'id', 'method', 'params', 'result', 'error', 'name', 'arguments', 'uri', '_meta']
+    .concat(['progressToken', 'cursor', 'protocolVersion', 'capabilities', 'clientInfo'])
+    .map((key) => [`"${key}"`, fold(`"${key}"`)]),
+);
 
 /** Upper then lower case, because single-step mappings miss `ſ` (to `S`) or the Kelvin sign (to `k`). */
 function fold(literal: string): string {

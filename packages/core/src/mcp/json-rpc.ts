@@ -2,6 +2,7 @@
  * Room `mcp`: what an MCP message is and asks for: the JSON-RPC envelope, the operation, the protocol era, and
  * whether headers and body agree. Knows no person and no policy, and sends nothing.
  */
+import { Buffer, isUtf8 } from 'node:buffer';
 import { err, ok, type Result } from '../base/result.ts';
 import { scanJson } from './duplicate-keys.ts';
 import { type JsonRpcFault, type JsonRpcId, jsonRpcCodes } from './errors.ts';
@@ -147,12 +148,10 @@ function findResponseFault(value: JsonObject): string | undefined {
 }
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    // With `ignoreBOM` the mark stays in the text, where JSON.parse refuses it.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+  // A byte order mark stays in the text, where JSON.parse refuses it.
+  return isUtf8(bytes)
+    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+    : undefined;
 }
 
 function parseJson(text: string): { readonly value: unknown } | undefined {

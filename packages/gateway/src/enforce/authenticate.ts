@@ -1,5 +1,6 @@
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Exchange } from '../http/exchange.ts';
+import { findRawHeader } from '../http/raw-headers.ts';
 import { parseBearer } from './bearer.ts';
 import { type Stop, stop } from './refusal.ts';
 import type { TokenVerifier, VerifiedToken } from './verify-token.ts';
@@ -16,8 +17,7 @@ export async function authenticate(
   resource: string,
 ): Promise<Result<VerifiedToken, Stop>> {
   // `headers.authorization` would silently be the first of two.
-  const sent = req.headersDistinct['authorization'] ?? [];
-  const bearer = parseBearer(sent.length > 1 ? sent : sent[0]);
+  const bearer = parseBearer(findRawHeader(req.rawHeaders, 'authorization'));
   if (!bearer.ok) {
     return bearer.error === 'missing'
       ? stop({ kind: 'no_token' })

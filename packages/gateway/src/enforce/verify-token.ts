@@ -1,5 +1,6 @@
 /** Is this one of our access tokens, for this resource, now? Answered from the token and the key ring alone. */
 import { CLOCK_DIFFERENCE_SECONDS, type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import { createRecent } from '@valetkey/core/base/recent';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import { hashToken } from '@valetkey/core/crypto/token-hash';
@@ -64,17 +65,7 @@ interface Opened {
  */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
   const { issuer, keyRing, clock, isRevoked, isOutdated = () => false, maxCached = 10_000 } = options;
-  const opened = new Map<string, Opened>();
-
-  function remember(id: string, entry: Opened): void {
-    // Deleting first moves a known entry to the young end: the map is in order of last use.
-    opened.delete(id);
-    opened.set(id, entry);
-    for (const oldest of opened.keys()) {
-      if (opened.size <= maxCached) break;
-      opened.delete(oldest);
-    }
-  }
+  const opened = createRecent<string, Opened>(maxCached);
 
   function judge({ claims, verified }: Opened, resource: string): Result<VerifiedToken, TokenFault> {
     if (claims.iss !== issuer) return err('wrong_issuer');
@@ -91,12 +82,15 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     async verify(token, resource) {
       const id = hashToken(token);
       const known = opened.get(id);
-      const entry = known === undefined ? await openToken(token, keyRing, clock) : ok(known);
-      if (!entry.ok) return entry;
-      const verdict = judge(entry.value, resource);
-      if (!verdict.ok && verdict.error === 'expired') opened.delete(id);
-      else remember(id, entry.value);
-      return verdict;
+      if (known !== undefined) {
+        const verdict = judge(known, resource);
+        if (!verdict.ok && verdict.error === 'expired') opened.delete(id);
+        return verdict;
+      }
+      const fresh = await openToken(token, keyRing, clock);
+      if (!fresh.ok) return fresh;
+      opened.set(id, fresh.value);
+      return judge(fresh.value, resource);
     },
   };
 }

@@ -1,8 +1,17 @@
 import type { IncomingMessage } from 'node:http';
+import { createRecent } from '@valetkey/core/base/recent';
 import ipaddr from 'ipaddr.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = [Address, number];
+
+/** Who is at the other end of the connection, once it has been read. */
+interface Peer {
+  readonly address: Address | undefined;
+  readonly text: string;
+}
+
+const maxPeers = 1000;
 
 /**
  * Finds out whose request it is.
@@ -17,10 +26,21 @@ type Range = [Address, number];
 export function createClientIp(trustedProxies: readonly string[]): (req: IncomingMessage) => string {
   const ranges = trustedProxies.map(parseRange);
   const isTrusted = (address: Address) => ranges.some((range) => isInRange(address, range));
+  const peers = createRecent<string, Peer>(maxPeers);
+
+  function findPeer(text: string): Peer {
+    const known = peers.get(text);
+    if (known !== undefined) return known;
+    const address = parseAddress(text);
+    const peer = { address, text: address?.toString() ?? 'unknown' };
+    peers.set(text, peer);
+    return peer;
+  }
 
   return (req) => {
-    let nearest = parseAddress(req.socket.remoteAddress ?? '');
-    if (nearest === undefined) return 'unknown';
+    const peer = findPeer(req.socket.remoteAddress ?? '');
+    if (peer.address === undefined || ranges.length === 0) return peer.text;
+    let nearest = peer.address;
     for (const hop of forwardedHops(req)) {
       if (!isTrusted(nearest)) break;
       const address = parseAddress(hop);

@@ -3,7 +3,7 @@
  * goes on is an `Exchange`. Knows no OAuth and no MCP beyond the names of headers that CORS must list.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type RandomBytes, randomId } from '@valetkey/core/base/random';
+import type { RandomBytes } from '@valetkey/core/base/random';
 import type { Logger } from 'pino';
 import { StoreUnavailable } from '../store/driver.ts';
 import { rateLimitKey } from './client-ip.ts';
@@ -14,6 +14,8 @@ import { createHostPolicy, createOriginPolicy } from './origin-policy.ts';
 import { hasPlainFraming } from './message-framing.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { type Refusal, refusals, sendRefusal } from './refuse.ts';
+import { findRawHeader } from './raw-headers.ts';
+import { createRequestIds } from './request-ids.ts';
 import { checkRequestTarget } from './request-target.ts';
 import { createRouteTable, findMethod } from './route-table.ts';
 import { applySecurityHeaders } from './security-headers.ts';
@@ -61,11 +63,13 @@ export function createRouter(
   const anyHostPaths = new Set(options.anyHostPaths ?? ['/healthz', '/readyz']);
   const notFound: Handler = options.notFound ?? ((exchange) => sendRefusal(exchange, refusals.notFound));
 
+  const nextId = createRequestIds(options.random);
+
   return (req, res) => {
     const target = checkRequestTarget(req.url ?? '');
     const path = target.ok ? target.value.path : undefined;
     // A refused target never becomes a URL: `//evil.example` would be one of another host.
-    const exchange = openExchange(req, res, path === undefined ? '/' : (req.url ?? '/'), options);
+    const exchange = openExchange(req, res, path === undefined ? '/' : (req.url ?? '/'));
     const watch = options.observer?.begin(exchange);
     const work = () => dispatch(exchange, path, watch);
     const done = watch === undefined ? work() : watch.run(work);
@@ -108,6 +112,23 @@ export function createRouter(
     await row.handler(exchange);
   }
 
+  function openExchange(req: IncomingMessage, res: ServerResponse, target: string): Exchange {
+    const id = nextId();
+    res.setHeader('X-Request-Id', id);
+    let url: URL | undefined;
+    return {
+      id,
+      method: (req.method ?? 'GET').toUpperCase(),
+      // Most requests are for an MCP endpoint, which asks for no part of it.
+      get url() {
+        return (url ??= new URL(target, options.publicUrl));
+      },
+      ip: options.clientIp(req),
+      req,
+      res,
+    };
+  }
+
   function isOriginOk(req: IncomingMessage): boolean {
     const { origin } = req.headers;
     return origin === undefined || isAllowedOrigin(origin);
@@ -132,20 +153,8 @@ export function createRouter(
 
 /** Node takes the first of several; a proxy in front may have looked at another (RFC 9112 §3.2). */
 function onlyHost(req: IncomingMessage): string | undefined {
-  const [host, ...others] = req.headersDistinct['host'] ?? [];
-  return others.length > 0 ? undefined : host;
-}
-
-function openExchange(
-  req: IncomingMessage,
-  res: ServerResponse,
-  target: string,
-  options: RouterOptions,
-): Exchange {
-  const id = randomId(options.random, 16);
-  res.setHeader('X-Request-Id', id);
-  const url = new URL(target, options.publicUrl);
-  return { id, method: (req.method ?? 'GET').toUpperCase(), url, ip: options.clientIp(req), req, res };
+  const host = findRawHeader(req.rawHeaders, 'host');
+  return typeof host === 'string' ? host : undefined;
 }
 
 /** Before bearer checks and limits: a browser sends a preflight without credentials, and takes no challenge. */

@@ -23,6 +23,8 @@ export function createHostPolicy(
   const own = new URL(publicUrl);
   const accepted = new Set([own.host, ...aliases.map((alias) => alias.toLowerCase())]);
   return (host) => {
+    // As it is nearly always written, there is nothing to parse.
+    if (host === own.host) return true;
     if (host === undefined || !/^[\w.:[\]-]+$/.test(host)) return false;
     const url = URL.parse(`${own.protocol}//${host}`);
     return url !== null && (accepted.has(url.host) || accepted.has(host.toLowerCase()) || isLoopbackUrl(url));

@@ -2,19 +2,19 @@
  * Room `proxy`: from an allowed request to the backend and back. Knows backends, their credentials and headers;
  * knows neither tokens nor policy: who is calling is passed in, and that the request is allowed is settled.
  */
+import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '@valetkey/core/base/clock';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import { personId } from '@valetkey/core/policy/principal';
 import type { Logger } from 'pino';
-import { type Dispatcher, Pool } from 'undici';
 import type { BackendConfig } from '../config/config.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Store } from '../store/collection.ts';
 import { StoreUnavailable } from '../store/driver.ts';
 import type { BackendFault, BackendProxy, Forwarded, ForwardRequest, StreamEnd } from './backend-proxy.ts';
 import type { BackendCredential, CredentialHeaders } from './credentials/backend-credential.ts';
-import { responseHeadersForClient } from './header-tables.ts';
+import { createResponseHeaderFilter } from './header-tables.ts';
 import type { IdentitySigner } from './identity.ts';
 import { type KeepAlive, keepPipeAlive, noKeepAlive } from './keep-alive.ts';
 import {
@@ -26,6 +26,8 @@ import {
 import { AnswerStalled, withinIdleLimit } from './resilience/idle-limit.ts';
 import { createSessionBinding, isSoundSessionId, type SessionBinding } from './session-binding.ts';
 import { createUpstreamHeaders } from './upstream-headers.ts';
+import { openUpstream } from './upstream/open-upstream.ts';
+import type { Answer } from './upstream/upstream.ts';
 
 export interface BackendProxyOptions {
   readonly backend: BackendConfig;
@@ -42,10 +44,9 @@ export interface BackendProxyOptions {
   readonly maxListBytes?: number;
 }
 
-type Answer = Dispatcher.ResponseData;
-
 /** What the modern era does not have, and no client can make a backend have. */
 const sessionless = { 'mcp-session-id': '', 'last-event-id': '' };
+const jsonBody = { 'content-type': 'application/json' };
 
 interface Sent {
   readonly answer: Answer;
@@ -55,26 +56,19 @@ interface Sent {
 export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
   const { backend, credential, store, clock, log, keepAlive = noKeepAlive } = options;
   const { maxListBytes = 4 * 1024 * 1024 } = options;
-  const upstream = new URL(backend.upstream);
+  const address = new URL(backend.upstream);
+  // The query is the operator's, never the client's: it could overwrite a key of the upstream URL.
+  const path = address.pathname + address.search;
+  const passToClient = createResponseHeaderFilter();
   const headersFor = createUpstreamHeaders(options);
   const sessions = createSessionBinding({ store, clock, backend: backend.name });
-  const pool = new Pool(upstream.origin, {
-    // No bound on connections: an event stream holds one for hours, and must not keep the next call waiting.
-    connections: null,
-    // One request per connection, so that aborting one never harms another.
-    pipelining: 1,
-    allowH2: false,
-    connect: { timeout: backend.timeouts.connectMs },
-    // Time to the first byte is ours to measure; between bytes a stream may be silent as long as it likes.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const upstream = openUpstream(address.origin, { connectMs: backend.timeouts.connectMs });
 
   return {
     async forward(exchange, request) {
       const person = personId(request.principal);
       const sessionId = sessionOf(exchange, request);
-      const strange = await checkSession(sessionId, person, sessions);
+      const strange = sessionId === undefined ? undefined : await checkSession(sessionId, person, sessions);
       if (strange !== undefined) return err(strange);
 
       // Most credentials are at hand: only a token that must be fetched is waited for.
@@ -85,7 +79,10 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
       if (!sent.ok) return sent;
       const { answer, watch } = sent.value;
 
-      const fault = checkAnswer(answer) ?? (await bindSession(answer, request, person, sessions));
+      const issued = request.era === 'modern' ? undefined : answer.headers['mcp-session-id'];
+      const fault =
+        checkAnswer(answer) ??
+        (issued === undefined ? undefined : await bindSession(issued, person, sessions));
       if (fault !== undefined) {
         log.warn({ ...about(exchange), fault, status: answer.statusCode }, 'backend gave an unusable answer');
         discard(answer);
@@ -95,9 +92,19 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
       return relay(exchange, request, answer, watch);
     },
     async close() {
-      await Promise.all([pool.destroy(), credential.close()]);
+      await Promise.all([upstream.close(), credential.close()]);
     },
   };
+
+  function headersOf(answer: Answer, request: ForwardRequest, isEventStream: boolean) {
+    const headers = passToClient(answer.headers);
+    if (request.era === 'modern') delete headers['mcp-session-id'];
+    headers['x-content-type-options'] = 'nosniff';
+    // What one person's token fetched is nobody else's, unless the backend says otherwise.
+    headers['cache-control'] ??= 'no-store';
+    if (isEventStream) headers['x-accel-buffering'] = 'no';
+    return headers;
+  }
 
   /** A 401 is about the gateway's credential: where there is another one, the request goes out once more with it. */
   async function send(
@@ -106,28 +113,20 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     shown: CredentialHeaders,
     isLast = false,
   ): Promise<Result<Sent, BackendFault>> {
-    const headers = await headersFor(exchange, request, shown, {
-      ...(request.era === 'modern' ? sessionless : {}),
-      ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
-    });
-    const watch = watchClient(exchange, backend.timeouts.firstByteMs);
+    const written = headersFor(exchange, request, shown, ownHeaders(request));
+    const headers = written instanceof Promise ? await written : written;
+    if (exchange.res.closed) return err('client_gone');
+    const { firstByteMs } = backend.timeouts;
+    const asking = upstream.ask({ path, method: exchange.method, headers, body: request.body, firstByteMs });
+    const watch = watchClient(exchange, asking.giveUp);
     let answer: Answer;
     try {
-      answer = await pool.request({
-        // The query is the operator's, never the client's: it could overwrite a key of the upstream URL.
-        path: upstream.pathname + upstream.search,
-        method: exchange.method,
-        headers,
-        body: request.body ?? null,
-        signal: watch.signal,
-      });
+      answer = await asking.answer;
     } catch (error) {
-      const fault = watch.cause() ?? 'unreachable';
+      const fault = watch.isGone() ? 'client_gone' : codeOf(error) === 'timeout' ? 'timeout' : 'unreachable';
       request.watch?.answered({ fault });
       if (fault !== 'client_gone') log.warn({ ...about(exchange, error), fault }, 'backend gave no answer');
       return err(fault);
-    } finally {
-      watch.stopTimer();
     }
     request.watch?.answered({ status: answer.statusCode });
     if (answer.statusCode !== 401 || isLast) return ok({ answer, watch });
@@ -146,20 +145,27 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
   ): Promise<Result<Forwarded, BackendFault>> {
     const { res } = exchange;
     const status = answer.statusCode;
-    const headers = headersOf(answer, request);
     const kind = mediaType(answer.headers['content-type']);
     const isEventStream = kind === 'text/event-stream';
+    const headers = headersOf(answer, request, isEventStream);
 
     if (request.rewriteMessage !== undefined && !isEventStream) {
       const body = await readFiltered(answer, kind, request.rewriteMessage);
       if (body === undefined) {
-        if (watch.cause() !== undefined) return err('client_gone');
-        if (answer.body.errored instanceof AnswerStalled) return err('timeout');
+        if (watch.isGone()) return err('client_gone');
+        if (answer.whole === undefined && answer.body.errored instanceof AnswerStalled) return err('timeout');
         log.warn({ ...about(exchange), status }, 'backend gave a list that cannot be filtered');
         return err('unusable_answer');
       }
       res.writeHead(status, { ...headers, 'content-length': body.length }).end(body);
       return ok({ status, ended: Promise.resolve('complete') });
+    }
+
+    if (request.rewriteMessage === undefined && answer.whole !== undefined) {
+      if (status !== 204) headers['content-length'] = String(answer.whole.length);
+      res.writeHead(status, headers);
+      endWith(res, answer.whole);
+      return ok({ status, ended: Promise.resolve(res.destroyed ? 'client_gone' : 'complete') });
     }
 
     // A filtered stream has another length than the backend announced.
@@ -188,7 +194,7 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
       else await pipeline(answer.body, rewriter, res);
       return 'complete';
     } catch (error) {
-      if (watch.cause() === 'client_gone') return 'client_gone';
+      if (watch.isGone()) return 'client_gone';
       // `pipeline` has destroyed the client's stream: half an answer must not look like a whole one.
       log.warn(about(exchange, error), 'backend stream broke');
       return 'backend_lost';
@@ -203,7 +209,7 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     kind: string,
     rewrite: RewriteMessage,
   ): Promise<Uint8Array | undefined> {
-    const bytes = await readBounded(bytesOf(answer), maxListBytes);
+    const bytes = await readWhole(answer);
     if (bytes === undefined || bytes.length === 0) return bytes;
     const isPlain = answer.headers['content-encoding'] === undefined;
     // An error in another form holds no list that a client could read.
@@ -212,45 +218,56 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     return rewritten?.ok === true ? rewritten.value : undefined;
   }
 
+  /** @returns undefined where it is too large, or breaks. */
+  async function readWhole(answer: Answer): Promise<Uint8Array | undefined> {
+    if (answer.whole === undefined) return readBounded(bytesOf(answer), maxListBytes);
+    return answer.whole.length > maxListBytes ? undefined : answer.whole;
+  }
+
   function bytesOf({ body }: Answer): AsyncIterable<Uint8Array> {
     const { idleMs } = backend.timeouts;
     return idleMs === undefined ? body : withinIdleLimit(body, idleMs);
   }
 
   function about(exchange: Exchange, error?: unknown) {
-    const cause =
-      error instanceof MessageTooLarge ? 'message_too_large' : (error as { code?: unknown })?.code;
+    const cause = error instanceof MessageTooLarge ? 'message_too_large' : codeOf(error);
     return { requestId: exchange.id, backend: backend.name, cause };
   }
 }
 
 interface ClientWatch {
-  readonly signal: AbortSignal;
-  /** Why the signal fired; undefined while it has not. */
-  cause(): 'client_gone' | 'timeout' | undefined;
-  stopTimer(): void;
+  /** Whether the client left before it had the whole answer. */
+  isGone(): boolean;
 }
 
-/** One signal for both reasons to give the backend up: the client left, or the first byte is late. */
-function watchClient({ res }: Exchange, firstByteTimeoutMs: number): ClientWatch {
-  const controller = new AbortController();
-  let cause: 'client_gone' | 'timeout' | undefined;
-  const give = (up: 'client_gone' | 'timeout') => {
-    if (cause !== undefined) return;
-    cause = up;
-    controller.abort();
-  };
-  const timer = setTimeout(() => give('timeout'), firstByteTimeoutMs);
-  const onClose = () => {
-    clearTimeout(timer);
+/** Nobody works for a client that has left. */
+function watchClient({ res }: Exchange, giveUp: () => void): ClientWatch {
+  let isGone = false;
+  res.once('close', () => {
+    if (res.writableFinished) return;
     // Set where `pipeline` destroyed the stream for the backend's fault. A `destroy()` without an error, as when the
     // server stops, leaves it undefined.
-    if (!res.writableFinished && !res.errored) give('client_gone');
-    else controller.abort();
-  };
-  if (res.closed) onClose();
-  else res.once('close', onClose);
-  return { signal: controller.signal, cause: () => cause, stopTimer: () => clearTimeout(timer) };
+    isGone = !res.errored;
+    giveUp();
+  });
+  return { isGone: () => isGone };
+}
+
+/** Text is written together with the head, bytes after it: for a small answer that is half the work. */
+function endWith(res: ServerResponse, body: Uint8Array): void {
+  if (body.length > maxWrittenAsText) res.end(body);
+  else res.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
+}
+
+const maxWrittenAsText = 16 * 1024;
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | undefined)?.code;
+}
+
+function ownHeaders({ era, body }: ForwardRequest): Readonly<Record<string, string>> {
+  if (body === undefined) return era === 'modern' ? sessionless : {};
+  return era === 'modern' ? { ...sessionless, ...jsonBody } : jsonBody;
 }
 
 function sessionOf({ req }: Exchange, request: ForwardRequest): string | undefined {
@@ -268,13 +285,12 @@ function checkAnswer({ statusCode }: Answer): BackendFault | undefined {
 }
 
 async function checkSession(
-  sessionId: string | undefined,
+  sessionId: string,
   person: string,
   sessions: SessionBinding,
 ): Promise<BackendFault | undefined> {
   try {
-    const isOwn = sessionId === undefined || (await sessions.isOwner(sessionId, person));
-    return isOwn ? undefined : 'unknown_session';
+    return (await sessions.isOwner(sessionId, person)) ? undefined : 'unknown_session';
   } catch (fault) {
     if (fault instanceof StoreUnavailable) return 'store_unavailable';
     throw fault;
@@ -282,13 +298,10 @@ async function checkSession(
 }
 
 async function bindSession(
-  answer: Answer,
-  request: ForwardRequest,
+  issued: unknown,
   person: string,
   sessions: SessionBinding,
 ): Promise<BackendFault | undefined> {
-  const issued = answer.headers['mcp-session-id'];
-  if (issued === undefined || request.era === 'modern') return undefined;
   try {
     const isBound = isSoundSessionId(issued) && (await sessions.bind(issued, person));
     return isBound ? undefined : 'unusable_answer';
@@ -302,17 +315,8 @@ function endsSession({ method }: Exchange, { statusCode }: Answer): boolean {
   return statusCode === 404 || (method === 'DELETE' && statusCode < 300);
 }
 
-function headersOf(answer: Answer, request: ForwardRequest): Record<string, string | string[]> {
-  const headers = responseHeadersForClient(answer.headers);
-  if (request.era === 'modern') delete headers['mcp-session-id'];
-  headers['x-content-type-options'] = 'nosniff';
-  // What one person's token fetched is nobody else's, unless the backend says otherwise.
-  headers['cache-control'] ??= 'no-store';
-  if (mediaType(answer.headers['content-type']) === 'text/event-stream') headers['x-accel-buffering'] = 'no';
-  return headers;
-}
-
 function mediaType(contentType: string | string[] | undefined): string {
+  if (contentType === 'application/json') return contentType;
   return [contentType ?? ''].flat().join().split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
@@ -336,5 +340,5 @@ async function readBounded(
 }
 
 function discard(answer: Answer): void {
-  answer.body.on('error', () => {}).destroy();
+  if (answer.whole === undefined) answer.body.on('error', () => {}).destroy();
 }

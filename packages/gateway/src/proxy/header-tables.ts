@@ -4,6 +4,8 @@
  * A header that a backend might take for the gateway's own word is dropped whatever the client wrote in it; the
  * gateway adds its own copy afterwards (GHSA-g53w-w6mj-hrpp: an internal header from outside was believed).
  */
+import { createRecent } from '@valetkey/core/base/recent';
+import { findRawHeader } from '../http/raw-headers.ts';
 
 /** Meant for one connection only (RFC 9110 §7.6.1), beside whatever `Connection` lists. */
 export const hopByHop: readonly string[] = [
@@ -135,45 +137,69 @@ const responseDropped = new Set([...hopByHop, ...Object.keys(neverToClient)]);
  * `Mcp-*`, `Last-Event-ID`, `Accept`, trace headers and everything unknown pass unchanged: an intermediary must
  * forward `Mcp-Param-*` that it does not know (MCP 2026-07-28 Transports).
  *
- * @param alsoDropped names to drop beside the tables, such as the backend's own credential header.
+ * @param alsoDropped names to drop beside the tables, such as the backend's own credential header; those that differ from
+ *   one request to the next are given with the request.
  */
-export function requestHeadersForBackend(
-  rawHeaders: readonly string[],
+export function createRequestHeaderFilter(
   alsoDropped: readonly string[] = [],
-): string[] {
-  const also = new Set([...alsoDropped.map(fold), ...namesInConnection(rawHeaders)]);
-  const isKept = (name: string, written: string) =>
-    !requestDropped.has(name) &&
-    !also.has(name) &&
-    !startsWithAny(name, neverToBackendPrefixes) &&
-    (name === written || !judged.has(name));
-  return keep(rawHeaders, isKept);
+): (rawHeaders: readonly string[], alsoThisTime?: readonly string[]) => string[] {
+  const dropped = new Set([...requestDropped, ...alsoDropped.map(fold)]);
+  const isPassed = createVerdicts(
+    (folded, written) =>
+      !dropped.has(folded) &&
+      !startsWithAny(folded, neverToBackendPrefixes) &&
+      (folded === written || !judged.has(folded)),
+  );
+  return (rawHeaders, alsoThisTime = []) => {
+    const also = [...alsoThisTime.map(fold), ...namesInConnection(rawHeaders)];
+    const kept: string[] = [];
+    for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+      const name = rawHeaders[index] as string;
+      if (!isPassed(name) || (also.length > 0 && also.includes(fold(name)))) continue;
+      kept.push(name, rawHeaders[index + 1] as string);
+    }
+    return kept;
+  };
 }
 
 /** The headers of an answer as the client may see them. */
-export function responseHeadersForClient(
+export function createResponseHeaderFilter(): (
   headers: Readonly<Record<string, string | string[] | undefined>>,
-): Record<string, string | string[]> {
-  const connection = [headers['connection'] ?? []].flat().join(',');
-  const also = listed(connection);
-  const kept: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    const folded = fold(name);
-    if (value === undefined || responseDropped.has(folded) || also.includes(folded)) continue;
-    if (startsWithAny(folded, neverToClientPrefixes)) continue;
-    kept[name] = value;
-  }
-  return kept;
+) => Record<string, string | string[]> {
+  const isPassed = createVerdicts(
+    (folded) => !responseDropped.has(folded) && !startsWithAny(folded, neverToClientPrefixes),
+  );
+  return (headers) => {
+    const connection = headers['connection'];
+    const also = connection === undefined ? [] : listed([connection].flat().join(','));
+    const kept: Record<string, string | string[]> = {};
+    for (const name of Object.keys(headers)) {
+      const value = headers[name];
+      if (value === undefined || !isPassed(name) || (also.length > 0 && also.includes(fold(name)))) continue;
+      kept[name] = value;
+    }
+    return kept;
+  };
 }
 
-/** @param isKept asked with the folded name, and with the name in small letters. */
-function keep(rawHeaders: readonly string[], isKept: (folded: string, written: string) => boolean): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? '';
-    if (isKept(fold(name), name.toLowerCase())) kept.push(name, rawHeaders[index + 1] ?? '');
-  }
-  return kept;
+const maxVerdicts = 1000;
+/** Longer names are judged each time: what is remembered must not be large. */
+const maxRememberedName = 64;
+
+/**
+ * Names come again with every request, and to fold and compare one costs more than to look it up.
+ *
+ * @param judge asked with the folded name, and with the name in small letters.
+ */
+function createVerdicts(judge: (folded: string, written: string) => boolean): (name: string) => boolean {
+  const verdicts = createRecent<string, boolean>(maxVerdicts);
+  return (name) => {
+    const known = verdicts.get(name);
+    if (known !== undefined) return known;
+    const verdict = judge(fold(name), name.toLowerCase());
+    if (name.length <= maxRememberedName) verdicts.set(name, verdict);
+    return verdict;
+  };
 }
 
 /**
@@ -190,11 +216,9 @@ function startsWithAny(name: string, prefixes: readonly string[]): boolean {
 
 /** Headers that the sender of the message calls hop-by-hop (RFC 9110 §7.6.1). */
 function namesInConnection(rawHeaders: readonly string[]): string[] {
-  const names: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === 'connection') names.push(...listed(rawHeaders[index + 1] ?? ''));
-  }
-  return names;
+  const connection = findRawHeader(rawHeaders, 'connection');
+  if (connection === undefined || connection === 'keep-alive') return [];
+  return listed(typeof connection === 'string' ? connection : connection.join(','));
 }
 
 function listed(connection: string): string[] {

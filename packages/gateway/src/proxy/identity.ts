@@ -10,12 +10,24 @@ export const IDENTITY_TYPE = 'valetkey-identity+jwt';
 export const IDENTITY_HEADER = 'x-valetkey-identity';
 export const IDENTITY_LIFETIME_SECONDS = 300;
 
+/** How long finished headers are used again before the age of their signature is looked at. */
+const READY_SECONDS = 10;
+
+interface Ready {
+  readonly resource: string;
+  readonly kid: string;
+  readonly madeAtSeconds: number;
+  readonly headers: IdentityHeaders;
+}
+
+export type IdentityHeaders = Readonly<Record<string, string>>;
+
 export interface IdentitySigner {
   /** The headers that tell this backend who is calling. All of them are dropped from what clients send. */
   headersFor(
     principal: Principal,
     backend: { readonly resource: string },
-  ): Promise<Readonly<Record<string, string>>>;
+  ): IdentityHeaders | Promise<IdentityHeaders>;
   /** The key that verifies, for the gateway's key set (RFC 7517). Holds no private part. */
   readonly publicJwk: Readonly<Record<string, string>>;
 }
@@ -70,17 +82,41 @@ export function createIdentitySigner(options: IdentitySignerOptions): IdentitySi
     return jwt;
   }
 
-  return {
-    publicJwk,
-    async headersFor(principal, backend) {
-      return {
-        [IDENTITY_HEADER]: await identityOf(claimsOf(principal, issuer, backend.resource)),
+  /** Ready to be sent, by caller: the verified caller of a token is one object for all its requests. */
+  const ready = new WeakMap<Principal, Ready>();
+
+  async function makeHeaders(principal: Principal, resource: string): Promise<IdentityHeaders> {
+    const made = {
+      resource,
+      kid: findJwk().kid,
+      madeAtSeconds: nowSeconds(clock),
+      headers: {
+        [IDENTITY_HEADER]: await identityOf(claimsOf(principal, issuer, resource)),
         // Plain, for a backend that only the gateway can reach; the signed one is the proof.
         'x-valetkey-tenant-id': principal.tenantId,
         'x-valetkey-object-id': principal.objectId,
-      };
+      },
+    };
+    // Whatever could still change must be looked at each time.
+    if (isFrozen(principal)) ready.set(principal, made);
+    return made.headers;
+  }
+
+  return {
+    publicJwk,
+    headersFor(principal, { resource }) {
+      const known = ready.get(principal);
+      if (known === undefined || known.resource !== resource || known.kid !== findJwk().kid)
+        return makeHeaders(principal, resource);
+      const age = nowSeconds(clock) - known.madeAtSeconds;
+      return age >= 0 && age < READY_SECONDS ? known.headers : makeHeaders(principal, resource);
     },
   };
+}
+
+function isFrozen(principal: Principal): boolean {
+  const { roles, scopes } = principal;
+  return [principal, roles, scopes].every((part) => Object.isFrozen(part));
 }
 
 function importSigner(jwk: SigningJwk) {

@@ -2,8 +2,8 @@ import type { BackendConfig } from '../config/config.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { ForwardRequest } from './backend-proxy.ts';
 import type { BackendCredential, CredentialHeaders } from './credentials/backend-credential.ts';
-import { requestHeadersForBackend } from './header-tables.ts';
-import type { IdentitySigner } from './identity.ts';
+import { createRequestHeaderFilter } from './header-tables.ts';
+import type { IdentityHeaders, IdentitySigner } from './identity.ts';
 
 export interface UpstreamHeadersOptions {
   readonly backend: Pick<BackendConfig, 'resource'>;
@@ -23,22 +23,38 @@ export type UpstreamHeaders = (
   request: ForwardRequest,
   shown: CredentialHeaders,
   own: Readonly<Record<string, string>>,
-) => Promise<string[]>;
+) => string[] | Promise<string[]>;
+
+const traceHeaders = ['traceparent', 'tracestate'];
 
 export function createUpstreamHeaders(options: UpstreamHeadersOptions): UpstreamHeaders {
   const { backend, identity, credential } = options;
-  return async ({ req, id }, request, shown, own) => {
-    const ours = {
-      ...(await identity.headersFor(request.principal, backend)),
-      ...shown,
-      'x-request-id': id,
-      'accept-encoding': 'identity',
-      ...own,
-    };
+  const passOn = createRequestHeaderFilter(credential.headerNames);
+
+  function write(
+    { req, id }: Exchange,
+    request: ForwardRequest,
+    ours: readonly Readonly<Record<string, string>>[],
+    own: Readonly<Record<string, string>>,
+  ): string[] {
     const trace = request.watch?.sending() ?? [];
-    const traced = trace.length > 0 ? ['traceparent', 'tracestate'] : [];
-    const dropped = [...credential.headerNames, ...Object.keys(own), ...traced];
-    const sent = Object.entries(ours).filter(([, value]) => value !== '');
-    return [...requestHeadersForBackend(req.rawHeaders, dropped), ...sent.flat(), ...trace];
+    const dropped = Object.keys(own);
+    const headers = passOn(req.rawHeaders, trace.length > 0 ? [...dropped, ...traceHeaders] : dropped);
+    for (const each of ours) {
+      for (const name of Object.keys(each)) {
+        const value = each[name] as string;
+        if (value !== '') headers.push(name, value);
+      }
+    }
+    headers.push('x-request-id', id, 'accept-encoding', 'identity', ...trace);
+    return headers;
+  }
+
+  return (exchange, request, shown, own) => {
+    // Nearly always it has been signed before, and nobody waits.
+    const known = identity.headersFor(request.principal, backend);
+    const writeWith = (identified: IdentityHeaders) =>
+      write(exchange, request, [identified, shown, own], own);
+    return known instanceof Promise ? known.then(writeWith) : writeWith(known);
   };
 }
