@@ -7,16 +7,16 @@ import type { Refusal } from '@valetkey/gateway/enforce/refusal';
 import type { VerifiedToken } from '@valetkey/gateway/enforce/verify-token';
 import type { Exchange } from '@valetkey/gateway/http/exchange';
 
-/** What the MCP SDK calls `AuthInfo`: in 1.x and 2.x alike. */
+/** What the MCP SDK calls `AuthInfo`, of 1.x and 2.x alike. Ours has all of it, and `principal` in `extra`. */
 export interface AuthInfo {
   token: string;
   clientId: string;
   scopes: string[];
   /** Seconds since the epoch (D26). */
-  expiresAt: number;
-  resource: URL;
-  resourceMetadataUrl: string;
-  extra: { principal: Principal } & Record<string, unknown>;
+  expiresAt?: number;
+  resource?: URL;
+  resourceMetadataUrl?: string;
+  extra?: Record<string, unknown>;
 }
 
 export interface Call {
