@@ -9,10 +9,10 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   type FuzzedGateway,
+  fuzz,
   fuzzSeed,
   fuzzTimeoutMs,
   startFuzzedGateway,
-  timeBox,
 } from '../support/fuzzed-gateway.ts';
 import { type Holder, mintTokens } from '../support/minted-tokens.ts';
 import { signedPersonOf, streamMethod, valuesOf } from '../support/raw-backend.ts';
@@ -152,16 +152,13 @@ test(
       maxLength: people,
     });
     await Promise.all(holders.map((holder, index) => callOnce(holder, index + 1)));
-    await fc.assert(
-      fc.asyncProperty(lives, async (all) => {
-        await Promise.all(
-          holders.map(async (holder, index) => {
-            for (const [act, id] of all[index] ?? []) await act(holder, id);
-          }),
-        );
-      }),
-      timeBox,
-    );
+    await fuzz(lives, async (all) => {
+      await Promise.all(
+        holders.map(async (holder, index) => {
+          for (const [act, id] of all[index] ?? []) await act(holder, id);
+        }),
+      );
+    });
     const { arrived, faults } = gateway.backend;
     expect(faults).toEqual([]);
     expect(asked).toBeGreaterThan(people);

@@ -6,7 +6,7 @@ export interface ConversationOptions {
   readonly hangsUp?: boolean;
   /** Reads no further once this is so. */
   readonly isEnough?: (received: string) => boolean;
-  /** Waits no longer for the other side to close; default 5,000. */
+  /** Waits no longer for the other side to close; default 20,000. */
   readonly boundMs?: number;
 }
 
@@ -23,7 +23,7 @@ export function converse(
   pieces: readonly string[],
   options: ConversationOptions = {},
 ): Promise<Conversation> {
-  const { hangsUp = false, isEnough = () => false, boundMs = 5000 } = options;
+  const { hangsUp = false, isEnough = () => false, boundMs = 20_000 } = options;
   const { hostname, port } = new URL(origin);
   return new Promise((resolve) => {
     let received = '';
