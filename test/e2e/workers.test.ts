@@ -1,6 +1,7 @@
 /** Several processes behind one port: each step on whichever takes the connection, and one that dies is replaced. */
 import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { AnyBackendConfig } from '@valetkey/gateway/config/config';
 import { checkShareable, parseWorkers } from 'valetkey/workers';
 import { type CanaryBackend, startCanaryBackend } from '../support/canary-backend.ts';
 import { type KillableGateway, prepareGateway } from '../support/gateway-process.ts';
@@ -82,7 +83,12 @@ test.each(['0', 'many', '65', '-1'])('--workers %s is refused with what it takes
 });
 
 test('a store in one process is not shared by several', () => {
-  expect(checkShareable({ store: { driver: 'sqlite', path: ':memory:' } })).toContain('sqlite::memory:');
-  expect(checkShareable({ store: { driver: 'sqlite', path: './valetkey.db' } })).toBeUndefined();
+  const inFile = { driver: 'sqlite', path: './valetkey.db' } as const;
+  expect(checkShareable({ store: { driver: 'sqlite', path: ':memory:' }, backends: [] })).toContain(
+    'sqlite::memory:',
+  );
+  expect(checkShareable({ store: inFile, backends: [] })).toBeUndefined();
+  const older = { name: 'older', transport: 'sse' } as AnyBackendConfig;
+  expect(checkShareable({ store: inFile, backends: [older] })).toContain('backends.older');
   expect(parseWorkers('auto')).toBeGreaterThan(0);
 });

@@ -7,6 +7,7 @@ import {
   Client,
   type OAuthClientProvider,
   type OAuthDiscoveryState,
+  SSEClientTransport,
   StreamableHTTPClientTransport,
   UnauthorizedError,
 } from '@modelcontextprotocol/client';
@@ -15,11 +16,15 @@ import {
   UnauthorizedError as UnauthorizedErrorV1,
 } from '@modelcontextprotocol/sdk/client/auth.js';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport as SseTransportV1 } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { LoopbackCallback } from './loopback-callback.ts';
 
-/** `v2 legacy` speaks 2025-11-25, `v2 modern` is pinned to 2026-07-28, `v1` is SDK 1.x. */
-export type SdkKind = 'v1' | 'v2 legacy' | 'v2 modern';
+/**
+ * `v2 legacy` speaks 2025-11-25, `v2 modern` is pinned to 2026-07-28, `v1` is SDK 1.x; with `sse` they know only the
+ * HTTP+SSE of 2024-11-05.
+ */
+export type SdkKind = 'v1' | 'v2 legacy' | 'v2 modern' | 'v1 sse' | 'v2 sse';
 
 /** What a client writes to disk: give it to a second client, and that one is the first one, started again. */
 export interface ClientMemory {
@@ -77,7 +82,7 @@ export async function connectSdkClient(options: SdkClientOptions): Promise<Conne
   const provider = createProvider(options, attempt);
 
   const open = () =>
-    options.kind === 'v1' ? openV1(options, provider, note) : openV2(options, provider, note);
+    options.kind.startsWith('v1') ? openV1(options, provider, note) : openV2(options, provider, note);
   async function finishSignIn(client: OpenedClient): Promise<void> {
     if (attempt.authorizeUrl === undefined)
       throw new Error('the client gave up without an authorization URL');
@@ -121,7 +126,8 @@ function openV2(
 ): OpenedClient {
   const mode = kind === 'v2 modern' ? { pin: '2026-07-28' } : 'legacy';
   const client = new Client({ name: 'sdk-v2', version: '1' }, { versionNegotiation: { mode } });
-  const transport = new StreamableHTTPClientTransport(new URL(mcpUrl), { authProvider: provider, fetch });
+  const Transport = kind === 'v2 sse' ? SSEClientTransport : StreamableHTTPClientTransport;
+  const transport = new Transport(new URL(mcpUrl), { authProvider: provider, fetch });
   return {
     connect: () => client.connect(transport),
     finish: (answer) => transport.finishAuth(answer),
@@ -131,10 +137,15 @@ function openV2(
   };
 }
 
-function openV1({ mcpUrl }: SdkClientOptions, provider: OAuthClientProvider, fetch: Fetch): OpenedClient {
+function openV1(
+  { kind, mcpUrl }: SdkClientOptions,
+  provider: OAuthClientProvider,
+  fetch: Fetch,
+): OpenedClient {
   const client = new ClientV1({ name: 'sdk-v1', version: '1' });
   const authProvider = provider as OAuthClientProviderV1;
-  const transport = new TransportV1(new URL(mcpUrl), { authProvider, fetch });
+  const Transport = kind === 'v1 sse' ? SseTransportV1 : TransportV1;
+  const transport = new Transport(new URL(mcpUrl), { authProvider, fetch });
   return {
     connect: () => client.connect(transport),
     finish: (answer) => transport.finishAuth(answer.get('code') ?? ''),

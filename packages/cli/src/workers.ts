@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
+import { findProcessBound } from '@valetkey/gateway/config/backend-kind';
 import type { Config } from '@valetkey/gateway/config/config';
 import type { Logger } from 'pino';
 import { UsageFault } from './usage-fault.ts';
@@ -22,7 +23,13 @@ export function parseWorkers(text: string): number {
 }
 
 /** @returns why this configuration cannot be served by several processes. */
-export function checkShareable({ store }: Pick<Config, 'store'>): string | undefined {
+export function checkShareable({ store, backends }: Pick<Config, 'store' | 'backends'>): string | undefined {
+  for (const backend of backends) {
+    const setting = findProcessBound(backend);
+    if (setting === undefined) continue;
+    const problem = `a session of backends.${backend.name} lives in one process (${setting}), and workers take requests in turn`;
+    return `${problem}\n      Leave --workers out, or give that backend a gateway of its own`;
+  }
   if (store.driver !== 'sqlite' || store.path !== ':memory:') return undefined;
   return 'workers share the store, and sqlite::memory: is in one process\n      Write store: sqlite:./valetkey.db, or leave --workers out';
 }

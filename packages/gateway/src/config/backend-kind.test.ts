@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { loadConfig } from './load.ts';
 import { printConfig } from './print.ts';
+import { listConfigWarnings } from './warnings.ts';
 
 const hidden = 'hunter2-super-secret-value';
 const env = {
@@ -12,7 +13,7 @@ const env = {
   LANG: '() { :; }; echo shellshock',
 };
 
-function load(backend: Record<string, unknown>) {
+function load(backend: Record<string, unknown>, more: Record<string, unknown> = {}) {
   return loadConfig({
     source: {
       text: stringify({
@@ -23,6 +24,7 @@ function load(backend: Record<string, unknown>) {
           credential: { managedIdentity: { clientId: '31b2aaaa-4d0e-4b5c-9d0e-3f1a2b3c4d5e' } },
         },
         backends: { files: { path: '/files/mcp', ...backend } },
+        ...more,
       }),
     },
     baseDirectory: '/etc/valetkey',
@@ -155,6 +157,21 @@ test('two backends cannot share an address, be it an older one', () => {
     env: {},
   });
   expect(loaded.ok ? [] : loaded.error.map(({ path }) => path)).toEqual(['backends.two.path']);
+});
+
+test('a session that lives in one process is warned about where the store is for several', () => {
+  const warningsWith = (store: string, backend: Record<string, unknown>) => {
+    const loaded = load(backend, { store });
+    return loaded.ok ? listConfigWarnings(loaded.value).map(({ path }) => path) : [];
+  };
+  expect(warningsWith('rediss://redis:6379', { command: 'x' })).toContain('backends.files.mode');
+  expect(warningsWith('rediss://redis:6379', { upstream, transport: 'sse' })).toContain(
+    'backends.files.transport',
+  );
+  expect(warningsWith('rediss://redis:6379', { command: 'x', mode: 'shared' }).join()).not.toContain(
+    'backends',
+  );
+  expect(warningsWith('sqlite:./x.db', { command: 'x' }).join()).not.toContain('backends');
 });
 
 test('HTTP+SSE toward the backend', () => {

@@ -7,7 +7,7 @@ import { Secret } from '@valetkey/core/base/secret';
 import { isPersonVariable } from '@valetkey/core/policy/told-identity';
 import * as z from 'zod';
 import { text } from './checked-text.ts';
-import type { LegacySseConfig, ProcessConfig } from './config.ts';
+import type { AnyBackendConfig, LegacySseConfig, ProcessConfig } from './config.ts';
 import { bounds, defaults } from './defaults.ts';
 import { type Complaint, complain, type ConfigFault, describePath } from './fault.ts';
 import { type Resolved, resolvePath, type Surroundings } from './references.ts';
@@ -208,6 +208,16 @@ export function buildProcess(
 
 export function buildLegacySse({ legacySse }: KindFile): { readonly legacySse?: LegacySseConfig } {
   return legacySse === undefined ? {} : { legacySse };
+}
+
+/**
+ * Whether a session with this backend lives in the one process that began it: it holds a pipe or a stream, which no
+ * store can hand to another. Undefined: any process can go on with it.
+ */
+export function findProcessBound(backend: AnyBackendConfig): string | undefined {
+  if (backend.legacySse !== undefined) return 'legacySse';
+  if (backend.process === undefined) return backend.transport === 'sse' ? 'transport' : undefined;
+  return backend.process.mode === 'perSession' ? 'mode' : undefined;
 }
 
 /** A path is one from the configuration file on, as all others there; a bare name is looked for in PATH. */

@@ -1,6 +1,7 @@
 import { isLoopbackHost } from '@valetkey/core/base/url';
+import { findProcessBound } from './backend-kind.ts';
 import type { Config } from './config.ts';
-import type { ConfigFault } from './fault.ts';
+import { type ConfigFault, describePath } from './fault.ts';
 import { warnOfTelemetry } from './telemetry.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
@@ -14,8 +15,25 @@ export function listConfigWarnings(config: Config): ConfigFault[] {
     ...warnOfAudit(config),
     ...warnOfProxies(config),
     ...warnOfPlainUpstreams(config),
+    ...warnOfBoundSessions(config),
     ...warnOfTelemetry(config),
   ];
+}
+
+/** With one replica there is nothing to say. */
+function warnOfBoundSessions({ store, backends }: Config): ConfigFault[] {
+  if (store.driver === 'sqlite') return [];
+  return backends.flatMap((backend) => {
+    const setting = findProcessBound(backend);
+    if (setting === undefined) return [];
+    return [
+      {
+        path: describePath(['backends', backend.name, setting]),
+        problem: 'each session lives in the replica that began it, and this store is for several replicas',
+        remedy: 'Let the load balancer bring a client to the same replica each time',
+      },
+    ];
+  });
 }
 
 /** A29. */
