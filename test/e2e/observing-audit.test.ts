@@ -3,8 +3,10 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import express from 'express';
 import { afterEach, expect, test } from 'vitest';
 import { runCommand } from '../support/command.ts';
+import { startExpressServer } from '../support/express-server.ts';
 import { createHttpBrowser } from '../support/http-person.ts';
 import {
   authorizeRequest,
@@ -78,6 +80,23 @@ test('A25: onOverflow: refuse does nothing unrecorded: calls, sign-ins, registra
   const readiness = await fetch(`${product.url}/readyz`);
   expect([readiness.status, await readiness.json()]).toEqual([503, { status: 'audit queue full' }]);
   expect(warned(product, 'records are dropped')).toBe(false);
+});
+
+test('A25: a server of one’s own does nothing unrecorded either', async () => {
+  const server = await startExpressServer({
+    options: { audit: { stdout: false, file: '/dev/full', onOverflow: 'refuse', maxQueuedRecords: 10 } },
+    build: (vk) => {
+      const app = express().use(vk.router);
+      return app.get('/mine', vk.requireBearerAuth(), (_req, res) => void res.end('mine'));
+    },
+  });
+  closers.push(() => server.close());
+  const status = async () => (await fetch(`${server.url}/mine`)).status;
+  const statuses: number[] = [];
+  for (let index = 0; index < 15; index += 1) statuses.push(await status());
+  expect(statuses).toEqual([...Array<number>(10).fill(401), ...Array<number>(5).fill(503)]);
+  expect((await fetch(`${server.url}/register`, { method: 'POST', body: '{}' })).status).toBe(503);
+  expect((await fetch(`${server.url}/.well-known/oauth-authorization-server`)).status).toBe(200);
 });
 
 test('A25: an operator too does nothing that cannot be recorded', async () => {

@@ -7,6 +7,7 @@ import type { RequestListener } from 'node:http';
 import { randomId } from '@valetkey/core/base/random';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Operation } from '@valetkey/core/mcp/operation';
+import { createAuditGate } from './audit/audit.ts';
 import { createAuthority } from './authority.ts';
 import { type Backend, openBackend } from './backends.ts';
 import type { Config } from './config/config.ts';
@@ -129,7 +130,7 @@ function openGeneration(config: Config, services: Services, previous?: Generatio
     services,
     checkClientLimit: limits.checkClientLimit,
   });
-  const isAuditFull = () => config.audit.onOverflow === 'refuse' && services.audit.isFull();
+  const isAuditFull = createAuditGate(config.audit, services.audit);
   const findObstacle = async () => {
     if (isAuditFull()) return 'audit queue full';
     return store.ping().then(

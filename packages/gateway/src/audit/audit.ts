@@ -33,6 +33,14 @@ export function openAudit(
   return createAudit({ sinks, clock, log, ...(onRecord === undefined ? {} : { onRecord }) });
 }
 
+/** Whether what is begun now could not be recorded, where the configuration wants nothing done unrecorded. */
+export function createAuditGate(
+  { onOverflow }: Pick<Config['audit'], 'onOverflow'>,
+  audit: Pick<WatchedAudit, 'isFull'>,
+): () => boolean {
+  return onOverflow === 'refuse' ? audit.isFull : () => false;
+}
+
 /** Records go to all sinks; a sink that fails stops neither the others nor the request. */
 export function createAudit({ sinks, clock, log, onRecord }: AuditOptions): WatchedAudit {
   const clean = createCleaner();

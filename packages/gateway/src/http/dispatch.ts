@@ -71,8 +71,10 @@ export function createRouter(
     // A refused target never becomes a URL: `//evil.example` would be one of another host.
     const exchange = openExchange(req, res, path === undefined ? '/' : (req.url ?? '/'));
     const watch = options.observer?.begin(exchange);
-    const work = () => dispatch(exchange, path, watch);
-    const done = watch === undefined ? work() : watch.run(work);
+    const done =
+      watch === undefined
+        ? dispatch(exchange, path, undefined)
+        : watch.run(() => dispatch(exchange, path, watch));
     done.catch((fault: unknown) => answerFault(exchange, fault, options.log));
   };
 
