@@ -3,7 +3,7 @@
  * rooms, opened in this process.
  */
 import { type Audit } from '@valetkey/gateway/audit/event';
-import { openAudit } from '@valetkey/gateway/audit/audit';
+import { createAuditGate, openAudit } from '@valetkey/gateway/audit/audit';
 import { type Authority, createAuthority } from '@valetkey/gateway/authority';
 import type { OwnServerConfig } from '@valetkey/gateway/config/own-server';
 import { createPolicy, type Policy } from '@valetkey/core/policy/decide';
@@ -47,7 +47,7 @@ export async function openFront(config: OwnServerConfig, world: World): Promise<
   const services = config.server === undefined ? undefined : await openServices(config.server, world);
   const audit = services?.audit ?? openAudit(config.audit, world);
   const policy = createPolicy(config.resource.rules);
-  const router = routerOptions(config, world);
+  const router = routerOptions(config, world, createAuditGate(config.audit, audit));
   return {
     config,
     world,
@@ -95,7 +95,7 @@ function createFrontRoutes(
   return createAuthorityRoutes(authority, describe);
 }
 
-function routerOptions(config: OwnServerConfig, world: World): RouterOptions {
+function routerOptions(config: OwnServerConfig, world: World, isAuditFull: () => boolean): RouterOptions {
   return {
     publicUrl: config.publicUrl,
     clientIp: createClientIp(config.trustedProxies),
@@ -104,5 +104,6 @@ function routerOptions(config: OwnServerConfig, world: World): RouterOptions {
     allowedOrigins: config.allowedOrigins,
     log: world.log,
     random: world.random,
+    isAuditFull,
   };
 }
