@@ -95,6 +95,12 @@ export function createAdmission(front: Front, resource: ProtectedResource): Admi
       const about = { correlationId: exchange.id, backend: resource.name, ip: exchange.ip };
       const caller = await recognize(exchange);
       const entered = caller.ok ? enter(caller.value, policies) : caller;
+      if (entered.ok && !front.sessionOwners.mayEnter(exchange, entered.value.principal)) {
+        const httpStatus = refuse(exchange, { kind: 'unknown_session', id: undefined });
+        const denied = { event: 'access.denied', outcome: 'denied', reason: 'unknown_session' } as const;
+        audit.record({ ...denied, httpStatus, ...about, ...whoOf(entered.value) });
+        return undefined;
+      }
       if (!entered.ok) {
         const who = caller.ok ? whoOf(caller.value) : {};
         const httpStatus = refuse(exchange, entered.error.refusal);

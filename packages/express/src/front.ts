@@ -18,6 +18,7 @@ import { openServices, type Services } from '@valetkey/gateway/services';
 import type { World } from '@valetkey/gateway/world';
 import { describeResource } from './describe-resource.ts';
 import { type EntraDirect, openEntraDirect } from './entra-direct.ts';
+import { createSessionOwners, type SessionOwners } from './session-owners.ts';
 
 export interface Front {
   readonly config: OwnServerConfig;
@@ -28,6 +29,7 @@ export interface Front {
   /** Authorization server and metadata. */
   readonly routes: readonly Route[];
   readonly router: RouterOptions;
+  readonly sessionOwners: SessionOwners;
   /** Present: tokens of our own are issued, and sessions stand behind them. */
   readonly services?: Services;
   /** Present: Entra's own tokens are taken. */
@@ -56,6 +58,7 @@ export async function openFront(config: OwnServerConfig, world: World): Promise<
     verifier: eitherVerifier(services?.verifier, direct?.verifier),
     routes: createFrontRoutes(config, policy, services),
     router,
+    sessionOwners: createSessionOwners(),
     ...(services === undefined ? {} : { services }),
     ...(direct === undefined ? {} : { direct }),
     isBlind: services?.isBlind ?? (() => false),

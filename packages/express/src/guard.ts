@@ -5,14 +5,20 @@
  */
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import { type Era, eraOf } from '@valetkey/core/mcp/era';
-import { jsonRpcError } from '@valetkey/core/mcp/errors';
-import { isRequest, isResponse, type JsonRpcMessage } from '@valetkey/core/mcp/json-rpc';
+import { jsonRpcCodes, jsonRpcError } from '@valetkey/core/mcp/errors';
+import {
+  isRequest,
+  isResponse,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+} from '@valetkey/core/mcp/json-rpc';
 import { filterListResult, findListName } from '@valetkey/core/mcp/list-result';
 import { type Operation, operationOf } from '@valetkey/core/mcp/operation';
 import type { Policy } from '@valetkey/core/policy/decide';
 import { answerRefusal } from '@valetkey/gateway/enforce/refusal';
 import type { Admission } from './admission.ts';
 import { type Call, findCall } from './call.ts';
+import { speakerOf } from './session-owners.ts';
 
 /** What is used of a transport: the same in SDK 1.x and 2.x. */
 export interface GuardedTransport {
@@ -22,8 +28,8 @@ export interface GuardedTransport {
 }
 
 export interface GuardOptions {
-  /** Of this server: `requires` of its tools included. Asked when it is connected. */
-  readonly policy: Policy;
+  /** Of this server, as it is now: `requires` of its tools included. */
+  readonly policy: () => Policy;
   readonly isReadOnly: (tool: string) => boolean | undefined;
   readonly admissionOf: (resource: string) => Admission;
   readonly nowMs: () => number;
@@ -53,15 +59,20 @@ export function guardTransport(transport: GuardedTransport, options: GuardOption
   function judge(message: JsonRpcMessage, call: Call | undefined): Result<UnderWay, unknown> {
     const { id } = message as { readonly id?: string | number };
     if (call === undefined) return err(jsonRpcError(id, 401, 'Sign in to use this server'));
-    const speaker = JSON.stringify([
-      call.principal.tenantId,
-      call.principal.objectId,
-      call.principal.clientId,
-    ]);
+    // The session has ended, or another message of the same request was refused.
+    if (call.refusal !== undefined) return err(answerRefusal(call.refusal, noContext).body);
+    const speaker = speakerOf(call.principal);
     owner.is ??= speaker;
     if (owner.is !== speaker) return refuse(call, { kind: 'unknown_session', id });
     const operation = operationOf(message);
-    const decision = options.policy.decide(call.principal, operation, options);
+    if (isRequest(message) && underWay.has(message.id)) {
+      // Whose answer is whose could not be said any more: neither what to filter nor what to record.
+      const reason = 'id_in_use';
+      const about = { event: 'mcp.call', outcome: 'error', reason, ...recorded(operation) } as const;
+      admissionOf(call.resource).record(call, about);
+      return refuse(call, { kind: 'bad_message', fault: { ...idInUse, id: message.id } });
+    }
+    const decision = options.policy().decide(call.principal, operation, options);
     if (!decision.allow) {
       const judged = [{ operation, decision }];
       admissionOf(call.resource).record(call, {
@@ -77,7 +88,7 @@ export function guardTransport(transport: GuardedTransport, options: GuardOption
 
   /** A list as this person may see it. */
   function filtered(answer: unknown, { call, operation, era }: UnderWay): unknown {
-    const { policy } = options;
+    const policy = options.policy();
     if (findListName(operation.method) === undefined) return answer;
     return filterListResult(
       answer,
@@ -117,9 +128,9 @@ export function guardTransport(transport: GuardedTransport, options: GuardOption
 
   // oxlint-disable-next-line unicorn/prefer-add-event-listener -- a transport of the SDK is no EventTarget
   transport.onmessage = ((message: JsonRpcMessage, extra: unknown) => {
-    if (isResponse(message)) return deliver?.(message, extra);
-    if (message.method === 'notifications/cancelled') end(message.params?.['requestId'], 'cancelled');
     const judged = judge(message, findCall(extra));
+    if (judged.ok && isNotification(message) && message.method === 'notifications/cancelled')
+      end(message.params?.['requestId'], 'cancelled');
     if (!judged.ok) {
       // A notification has nobody to answer to.
       if (isRequest(message)) void send(judged.error, { relatedRequestId: message.id }).catch(() => {});
@@ -143,6 +154,16 @@ export function guardTransport(transport: GuardedTransport, options: GuardOption
     for (const id of underWay.keys()) end(id, 'client_gone');
     onclose?.();
   };
+}
+
+const idInUse = {
+  kind: 'invalid-message',
+  code: jsonRpcCodes.invalidRequest,
+  message: 'a request with this id has no answer yet',
+} as const;
+
+function isNotification(message: JsonRpcMessage): message is JsonRpcNotification {
+  return !isResponse(message) && !isRequest(message);
 }
 
 /** Its challenges are for the status; here is only the body. */

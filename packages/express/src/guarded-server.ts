@@ -28,17 +28,19 @@ export type TransportGuard = Omit<GuardOptions, 'policy' | 'isReadOnly'>;
 /**
  * Puts the policy into a server, and `requires` into its `registerTool`.
  *
- * @param rules by tool name, for what is not registered with `registerTool`.
+ * @param table rules by tool name, for what is not registered with `registerTool`.
  * @throws OptionsFault, here and from `registerTool`, for a rule that would not mean what it seems to.
  */
 export function guardServer(
   server: GuardableServer,
   resource: ProtectedResource,
   guard: TransportGuard,
-  rules: Readonly<Record<string, Requires>> = {},
+  table: Readonly<Record<string, Requires>> = {},
 ): void {
-  const declared = new Map<string, unknown>(Object.entries(rules));
+  const declared = new Map<string, unknown>(Object.entries(table));
   const readOnly = new Map<string, boolean>();
+  /** Made when it is asked for: a tool can come while clients are connected, and its rule with it. */
+  const rules: { policy?: Policy } = {};
   checkRules(declared, resource);
 
   const { registerTool } = server;
@@ -50,6 +52,7 @@ export function guardServer(
           throw new OptionsFault([ruledTwice(name)]);
         checkRules(new Map([[name, requires]]), resource);
         declared.set(name, requires);
+        delete rules.policy;
       }
       readOnly.set(name, config.annotations?.readOnlyHint === true);
       return register(name, config, ...rest);
@@ -63,7 +66,7 @@ export function guardServer(
     // In the same turn: nothing can have arrived in between.
     guardTransport(transport, {
       ...guard,
-      policy: policyOf(resource, declared),
+      policy: () => (rules.policy ??= policyOf(resource, declared)),
       isReadOnly: (name) => readOnly.get(name),
     });
   };

@@ -10,10 +10,11 @@ import type { Refusal } from '@valetkey/gateway/enforce/refusal';
 import { readBody } from '@valetkey/gateway/http/body';
 import type { Exchange, Route } from '@valetkey/gateway/http/exchange';
 import { type Admitted, createAdmission } from './admission.ts';
-import type { AuthInfo, Call } from './call.ts';
+import type { AuthInfo } from './call.ts';
 import type { Front } from './front.ts';
 import type { GuardableServer } from './guarded-server.ts';
-import { watchAnswer } from './mcp-door.ts';
+import { watchAnswer, watchRights } from './mcp-door.ts';
+import { speakerOf } from './session-owners.ts';
 import { createSseTransport, type SseTransport } from './sse-transport.ts';
 
 /** Makes the server of one connection: the factory that `createMcpHandler` takes. */
@@ -46,7 +47,7 @@ export function createLegacyRoutes(front: Front, factory: ServerFactory): Route[
     const server = await factory({ era: 'legacy', authInfo });
     const id = randomId(front.world.random);
     const transport = createSseTransport(exchange.res, { id, endpoint: `${messagePath}?sessionId=${id}` });
-    const speaker = speakerOf(call);
+    const speaker = speakerOf(call.principal);
     const own = [...sessions].filter(([, session]) => session.speaker === speaker);
     if (own.length >= maxPerSpeaker) await own[0]?.[1].transport.close();
     sessions.set(id, { speaker, transport });
@@ -65,8 +66,10 @@ export function createLegacyRoutes(front: Front, factory: ServerFactory): Route[
   ): Promise<Refusal | undefined> {
     const session = sessions.get(exchange.url.searchParams.get('sessionId') ?? '');
     // Somebody else's is answered like none.
-    if (session?.speaker !== speakerOf(call)) return { kind: 'unknown_session', id: undefined };
+    if (session?.speaker !== speakerOf(call.principal)) return { kind: 'unknown_session', id: undefined };
+    watchRights(front, admission, call);
     const body = await readBody(exchange, limits.mcpBodyBytes, limits.requestTimeoutMs);
+    if (call.refusal !== undefined) return call.refusal;
     if (!body.ok) return { kind: body.error === 'timeout' ? 'body_too_slow' : 'body_too_large' };
     const parsed = parseJsonRpcBody(body.value);
     if (!parsed.ok) return { kind: 'bad_message', fault: parsed.error };
@@ -109,8 +112,4 @@ export function createLegacyRoutes(front: Front, factory: ServerFactory): Route[
 
 function deliver(transport: SseTransport, message: JsonRpcMessage, authInfo: AuthInfo): void {
   transport.onmessage?.(message, { authInfo });
-}
-
-function speakerOf({ principal: { tenantId, objectId, clientId } }: Call): string {
-  return JSON.stringify([tenantId, objectId, clientId]);
 }

@@ -28,7 +28,7 @@ export function createMcpRoute(front: Front, resource: ProtectedResource, handle
   const { limits } = front.config;
   const admission = createAdmission(front, resource);
 
-  async function handle(exchange: Exchange, { authInfo }: Admitted): Promise<void> {
+  async function handle(exchange: Exchange, { authInfo, call }: Admitted): Promise<void> {
     if (typeof handler === 'function') {
       const req: IncomingMessage & { body?: unknown; auth?: AuthInfo } = exchange.req;
       req.auth = authInfo;
@@ -39,6 +39,11 @@ export function createMcpRoute(front: Front, resource: ProtectedResource, handle
       exchange.method === 'POST'
         ? await readBody(exchange, limits.mcpBodyBytes, limits.requestTimeoutMs)
         : undefined;
+    // While it was being sent the right to it may have ended.
+    if (call.refusal !== undefined) {
+      admission.refuse(exchange, call.refusal);
+      return;
+    }
     if (body === undefined || body.ok)
       return serveFetch(exchange, body?.value, (request) => handler.fetch(request, { authInfo }));
     if (body.error === 'aborted') return;
@@ -64,14 +69,21 @@ export function createMcpRoute(front: Front, resource: ProtectedResource, handle
 }
 
 /** From here to its end: it may be replaced before its first byte, and an event stream is cut when the session ends. */
-export function watchAnswer({ services }: Front, admission: Admission, call: Call): void {
-  const { exchange, principal, verified, resource } = call;
-  const { res } = exchange;
-  holdAnswer(res, () => {
+export function watchAnswer(front: Front, admission: Admission, call: Call): void {
+  const { exchange, principal } = call;
+  front.sessionOwners.watch(exchange.res, principal);
+  holdAnswer(exchange.res, () => {
     if (call.refusal === undefined) return false;
     admission.refuse(exchange, call.refusal, call.claims);
     return true;
   });
+  watchRights(front, admission, call);
+}
+
+/** Once the right to it has ended, nothing of the call is begun that has not been begun. */
+export function watchRights({ services }: Front, admission: Admission, call: Call): void {
+  const { exchange, principal, verified, resource } = call;
+  const { res } = exchange;
   const close = services?.streams.open({
     principal,
     resource,
