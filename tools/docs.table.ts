@@ -3,6 +3,7 @@ export const commands: Readonly<Record<string, string>> = {
   'npm start': 'tools/bootstrap.integration.test.ts',
   'npm start -- --upstream http://127.0.0.1:3000/mcp': 'test/e2e/documented-commands.test.ts',
   'npm run valetkey -- check --config examples/config/valetkey.yaml': 'test/e2e/documented-commands.test.ts',
+  'npm run valetkey -- check --config examples/config/transports.yaml': 'test/e2e/documented-commands.test.ts',
   'npm run valetkey -- check --config examples/config/valetkey.yaml --print':
     'test/e2e/documented-commands.test.ts',
   'npm run valetkey -- serve --config examples/config/valetkey.yaml': 'test/e2e/documented-commands.test.ts',

@@ -8,7 +8,7 @@ const hidden = 'hunter2-super-secret-value';
 const env = {
   TOOL_KEY: hidden,
   PATH: '/usr/bin',
-  HOME: '/home/me',
+  HOME: '/srv/me',
   GATEWAY_SECRET: hidden,
   LANG: '() { :; }; echo shellshock',
 };
@@ -58,7 +58,7 @@ test('a command is complete: program, words, folder, environment, bounds', () =>
     command: '/etc/valetkey/bin/server',
     args: ['--quiet', '--root', '$HOME; rm -rf /'],
     cwd: '/etc/valetkey/work',
-    inherited: { PATH: '/usr/bin', HOME: '/home/me' },
+    inherited: { PATH: '/usr/bin', HOME: '/srv/me' },
     mode: 'perSession',
     identity: 'meta',
     idleSeconds: 600,
