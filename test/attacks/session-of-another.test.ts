@@ -31,6 +31,7 @@ for (const [name, mount] of Object.entries(mounts)) {
       build(vk) {
         const createServer = () => {
           const mcp = vk.guard(new McpServer({ name: 'test', version: '1.0.0' }), {});
+          // oxlint-disable-next-line unicorn/prefer-add-event-listener -- a server of the SDK is no EventTarget
           mcp.server.onerror = (fault) => void heard.push(fault.message);
           mcp.registerTool('note', { description: 'Tells its stream.' }, async () => {
             await mcp.server.sendLoggingMessage({ level: 'info', data: 'of Rita alone' });

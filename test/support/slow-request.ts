@@ -19,10 +19,10 @@ export async function beginSlowCall(
   message: Record<string, unknown>,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<SlowRequest> {
-  const { host, hostname, port, pathname } = new URL(mcpUrl);
+  const { host, hostname, port, pathname, search } = new URL(mcpUrl);
   const body = JSON.stringify(message);
   const head = [
-    `POST ${pathname} HTTP/1.1`,
+    `POST ${pathname}${search} HTTP/1.1`,
     `Host: ${host}`,
     `Authorization: Bearer ${token}`,
     'Content-Type: application/json',
