@@ -65,8 +65,13 @@ test('D43: 16 or more random bytes never survive, in hex or in base64url', () =>
 
 test('D43: a named value never survives, whatever it is made of', () => {
   const name = fc.constantFrom('code', 'state', 'client_secret', 'refresh_token', 'access_token', 'id_token');
+  // A lone quote is a delimiter with nothing behind it.
+  const value = fc
+    .string({ minLength: 1 })
+    .filter((text) => text !== "'")
+    .map(encodeURIComponent);
   fc.assert(
-    fc.property(name, fc.string({ minLength: 1 }).map(encodeURIComponent), (key, text) => {
+    fc.property(name, value, (key, text) => {
       // A quote before the value is taken for its delimiter and stays.
       expect(redact(`?${key}=${text}&a=b`).replace(/='/, '=')).toBe(`?${key}=[redacted]&a=b`);
     }),
