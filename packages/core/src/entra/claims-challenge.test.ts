@@ -11,6 +11,11 @@ test('a claims challenge is the JSON that the next sign-in needs', () => {
   expect(parseClaimsChallenge(challenge(Buffer.from(nbf).toString('base64url')))).toBe(nbf);
 });
 
+test('an API speaks of its own access token, and of nothing else of a sign-in', () => {
+  const wide = `{"id_token":{"sub":{"essential":true,"value":"somebody"}},${nbf.slice(1)}`;
+  expect(parseClaimsChallenge(challenge(base64(wide)))).toBe(nbf);
+});
+
 test.each([
   ['no challenge', undefined],
   ['another error', challenge(base64('{}')).replace('insufficient_claims', 'invalid_token')],
@@ -18,6 +23,8 @@ test.each([
   ['no JSON', challenge(base64('hello'))],
   ['JSON that is no object', challenge(base64('7'))],
   ['a list', challenge(base64('[]'))],
+  ['nothing of the access token', challenge(base64('{"id_token":{"sub":{"value":"x"}}}'))],
+  ['an access token that is no object', challenge(base64('{"access_token":"x"}'))],
 ])('%s is no claims challenge', (_name, header) => {
   expect(parseClaimsChallenge(header)).toBeUndefined();
 });

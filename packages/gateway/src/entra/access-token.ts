@@ -1,6 +1,7 @@
 /** Checks an access token that Entra made for this API, of either version of its tokens. */
 import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
 import { err, ok, type Result } from '@valetkey/core/base/result';
+import { hashToken } from '@valetkey/core/crypto/token-hash';
 import { findTenantId, issuerOf } from '@valetkey/core/entra/authority';
 import { type EntraClaims, parseEntraClaims } from '@valetkey/core/entra/claims';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
@@ -20,7 +21,7 @@ export interface EntraAccessToken {
   readonly claims: EntraClaims;
   /** The app that asked: `azp`, or `appid` in version 1. */
   readonly clientId: string;
-  /** `uti`: one token. */
+  /** `uti`, or a hash where there is none: of this one token. */
   readonly tokenId: string;
   readonly issuedAtSeconds: number;
   readonly expiresAtSeconds: number;
@@ -62,7 +63,7 @@ export async function verifyEntraToken(
       clockTolerance: clockToleranceSeconds,
       currentDate: new Date(clock.nowMs()),
     });
-    return describe(payload, nowSeconds(clock));
+    return describe(token, payload, nowSeconds(clock));
   } catch (error) {
     return err(faultOf(error));
   }
@@ -104,7 +105,11 @@ function firstIssuerOf({ name, authorityHost }: AccessTokenExpectation['cloud'],
   return `${hosts[name]}/${tenantId}/`;
 }
 
-function describe(payload: JWTPayload, now: number): Result<EntraAccessToken, AccessTokenFault> {
+function describe(
+  token: string,
+  payload: JWTPayload,
+  now: number,
+): Result<EntraAccessToken, AccessTokenFault> {
   const claims = parseEntraClaims(payload);
   const clientId = payload['azp'] ?? payload['appid'];
   const { exp = 0, iat = now } = payload;
@@ -115,7 +120,8 @@ function describe(payload: JWTPayload, now: number): Result<EntraAccessToken, Ac
   return ok({
     claims: { ...claims.value, ...nameOf(claims.value, payload) },
     clientId,
-    tokenId: typeof uti === 'string' && uti !== '' ? uti : `${clientId} ${iat} ${exp}`,
+    // Under it tokens for other APIs are kept: two people's must never have the same one.
+    tokenId: typeof uti === 'string' && uti !== '' ? uti : hashToken(token),
     issuedAtSeconds: iat,
     expiresAtSeconds: exp,
     // `idtyp` is there only if the API asks for it; but a person's token has scopes, and an application's has none.

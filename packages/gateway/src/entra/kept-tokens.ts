@@ -41,6 +41,8 @@ const renewAheadSeconds = 300;
 const lastSeconds = 30;
 /** A token that is refused although it is this new has another fault than its age, which asking again would not mend. */
 const tooNewSeconds = 30;
+/** An API that is content with none of so many answers to its demands, in that time, is not asked about again. */
+const maxDemands = 4;
 /** After a refusal without a `Retry-After`: an API that is called a thousand times a second asks Entra once. */
 const holdSeconds = 5;
 
@@ -50,6 +52,8 @@ interface Entry<Refusal> {
   renewAtSeconds: number;
   refusal?: Refusal;
   notBeforeSeconds: number;
+  /** What the token was made for, where its API asked for more; and how often that was lately. */
+  demands: { readonly met?: string | undefined; readonly sinceSeconds: number; readonly count: number };
   /** By demand: who needs more than others does not share their answer. */
   readonly pending: Map<string | undefined, Promise<Acquired<Refusal>>>;
 }
@@ -67,6 +71,7 @@ export function createKeptTokens<Refusal extends { readonly retryAfterSeconds?: 
       acquiredAtSeconds: 0,
       renewAtSeconds: 0,
       notBeforeSeconds: 0,
+      demands: { sinceSeconds: 0, count: 0 },
       pending: new Map(),
     };
     own.set(name, entry);
@@ -101,10 +106,29 @@ export function createKeptTokens<Refusal extends { readonly retryAfterSeconds?: 
     const running =
       pending.get(demand) ??
       acquire()
-        .then((acquired) => note(entry, acquired))
+        .then((acquired) => {
+          if (acquired.ok) noteDemand(entry, demand);
+          return note(entry, acquired);
+        })
         .finally(() => pending.delete(demand));
     pending.set(demand, running);
     return running;
+  }
+
+  function noteDemand(entry: Entry<Refusal>, demand: string | undefined): void {
+    const now = nowSeconds(clock);
+    const { sinceSeconds, count } = entry.demands;
+    const isNew = now - sinceSeconds >= tooNewSeconds;
+    const added = demand === undefined ? 0 : 1;
+    entry.demands = isNew
+      ? { met: demand, sinceSeconds: now, count: added }
+      : { met: demand, sinceSeconds, count: count + added };
+  }
+
+  /** An API that demands the same again of the very token that was made for it would have Entra asked at every call. */
+  function isInsatiable({ demands }: Entry<Refusal>, demand: string, now: number): boolean {
+    if (now - demands.sinceSeconds >= tooNewSeconds) return false;
+    return demands.met === demand || demands.count >= maxDemands;
   }
 
   /** While the old one is still good, nobody waits for the next, and nobody hears that it could not be had. */
@@ -128,6 +152,7 @@ export function createKeptTokens<Refusal extends { readonly retryAfterSeconds?: 
         // Another caller may have met the demand meanwhile.
         const isOther = rejected !== undefined && !isRejected;
         if (demand === undefined ? !isRejected || isTooNew : isOther) return ok(token);
+        if (demand !== undefined && isRejected && isInsatiable(entry, demand, now)) return ok(token);
       }
       const isHeld = demand === undefined && now < entry.notBeforeSeconds;
       return refusal !== undefined && isHeld ? err(refusal) : start(entry, wanted);
