@@ -7,18 +7,19 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { changeWith, cutAt, cutsUpTo, damage } from '../support/damage.ts';
 import { fuzz, fuzzSeed, fuzzTimeoutMs } from '../support/fuzzed-gateway.ts';
 import { type Holder, mintTokens } from '../support/minted-tokens.ts';
 import { callMcp } from '../support/oauth-client.ts';
 import { type Product, startProduct } from '../support/product.ts';
 
-/** What the next request with this id is answered with, in pieces, and whether the connection ends then. */
-interface Damage {
+/** What the request with this id is answered with, in pieces, and whether the connection ends then. */
+interface Prepared {
   readonly pieces: readonly string[];
   readonly closes: boolean;
 }
 
-const damages = new Map<string, Damage>();
+const damages = new Map<string, Prepared>();
 const sockets = new Set<Socket>();
 let server: Server;
 let product: Product;
@@ -129,28 +130,12 @@ const lines = [
   answerOf('poison', 'poison'),
   chunkedAnswerOf('poison', 'poison'),
 ];
-const place = fc.double({ min: 0, max: 1, noNaN: true });
-const change = fc.record({
-  at: place,
-  length: fc.nat(25),
-  kind: fc.constantFrom('insert', 'line', 'append', 'replace', 'delete'),
-  text: fc.constantFrom(...marks, ...headers, ...lines),
-});
-type Change = typeof change extends fc.Arbitrary<infer Value> ? Value : never;
-
-function damage(answer: string, { at, length, kind, text }: Change): string {
-  const index = Math.floor(at * answer.length);
-  const [before, after] = [answer.slice(0, index), answer.slice(index)];
-  if (kind === 'append') return answer + text;
-  if (kind === 'line') return before + after.replace('\r\n', () => `\r\n${text}`);
-  if (kind === 'delete') return before + after.slice(length);
-  return before + text + (kind === 'replace' ? after.slice(length) : after);
-}
+const texts = fc.constantFrom(...marks, ...headers, ...lines);
 
 const damaged = fc.record({
   isChunked: fc.boolean(),
-  changes: fc.array(change, { minLength: 1, maxLength: 4 }),
-  cuts: fc.array(place, { maxLength: 3 }),
+  changes: fc.array(changeWith(texts), { minLength: 1, maxLength: 4 }),
+  cuts: cutsUpTo(3),
   closes: fc.boolean(),
 });
 type Damaged = typeof damaged extends fc.Arbitrary<infer Value> ? Value : never;
@@ -162,9 +147,7 @@ function prepare({ isChunked, changes, cuts, closes }: Damaged): string {
   const id = `damaged-${count}`;
   const answer = (isChunked ? chunkedAnswerOf : answerOf)(id, anna.person);
   const bytes = changes.reduce(damage, answer);
-  const ends = cuts.map((cut) => Math.floor(cut * bytes.length)).toSorted((one, other) => one - other);
-  const pieces = [0, ...ends].map((start, index) => bytes.slice(start, ends[index] ?? bytes.length));
-  damages.set(id, { pieces: pieces.filter((piece) => piece !== ''), closes });
+  damages.set(id, { pieces: cutAt(bytes, cuts), closes });
   return id;
 }
 

@@ -6,6 +6,7 @@
  */
 import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { changeWith, cutAt, cutsUpTo, damage } from '../support/damage.ts';
 import {
   type FuzzedGateway,
   fuzz,
@@ -40,23 +41,14 @@ test('A53: of each request that two parsers could read in two ways, exactly what
   for (const each of smugglingCorpus) await expectSound(each, [each.bytes(gateway.target)]);
 });
 
-const places = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 12 });
-
 test(
   `A53: in how many packets it comes makes no difference (FUZZ_SEED=${fuzzSeed})`,
   async () => {
-    const split = fc.tuple(fc.constantFrom(...smugglingCorpus), places);
+    const split = fc.tuple(fc.constantFrom(...smugglingCorpus), cutsUpTo(12));
     await fuzz(split, ([each, cuts]) => expectSound(each, cutAt(each.bytes(gateway.target), cuts)));
   },
   fuzzTimeoutMs,
 );
-
-/** @param cuts where, as parts of the whole. */
-function cutAt(bytes: string, cuts: readonly number[]): string[] {
-  const ends = cuts.map((cut) => Math.floor(cut * bytes.length)).toSorted((one, other) => one - other);
-  const pieces = [0, ...ends].map((start, index) => bytes.slice(start, ends[index] ?? bytes.length));
-  return pieces.filter((piece) => piece !== '');
-}
 
 const headerLines = [
   'Content-Length: 5',
@@ -94,43 +86,10 @@ const requestLines = [
 ];
 const anyBytes = fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
 
-interface Mutation {
-  readonly at: number;
-  readonly length: number;
-  readonly kind: 'insert' | 'line' | 'replace' | 'delete' | 'repeat' | 'swap';
-  readonly text: string;
-}
-
-const mutation: fc.Arbitrary<Mutation> = fc.record({
-  at: fc.double({ min: 0, max: 1, noNaN: true }),
-  length: fc.nat(30),
-  kind: fc.constantFrom('insert', 'line', 'replace', 'delete', 'repeat', 'swap'),
-  text: fc.oneof(
-    { weight: 3, arbitrary: fc.constantFrom(...marks, ...headerLines, ...requestLines, 'chunked') },
-    { weight: 1, arbitrary: anyBytes },
-  ),
-});
-
-// oxlint-disable-next-line consistent-return -- the compiler proves that every kind is handled
-function mutate(bytes: string, { at, length, kind, text }: Mutation): string {
-  const place = Math.floor(at * bytes.length);
-  const [before, after] = [bytes.slice(0, place), bytes.slice(place + length)];
-  const part = bytes.slice(place, place + length);
-  switch (kind) {
-    case 'insert':
-      return before + text + part + after;
-    case 'line':
-      return before + bytes.slice(place).replace('\r\n', () => `\r\n${text}`);
-    case 'replace':
-      return before + text + after;
-    case 'delete':
-      return before + after;
-    case 'repeat':
-      return before + part + part + after;
-    case 'swap':
-      return before + after + part;
-  }
-}
+const texts = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...marks, ...headerLines, ...requestLines, 'chunked') },
+  { weight: 1, arbitrary: anyBytes },
+);
 
 /** Many at a time: one whose end is in doubt is waited for only so long. */
 const abreast = 24;
@@ -138,8 +97,8 @@ const patienceMs = 200;
 
 const damaged = fc.record({
   each: fc.constantFrom(...smugglingCorpus),
-  changes: fc.array(mutation, { maxLength: 5 }),
-  cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 }),
+  changes: fc.array(changeWith(texts), { maxLength: 5 }),
+  cuts: cutsUpTo(4),
   hangsUp: fc.boolean(),
 });
 
@@ -150,7 +109,7 @@ test(
     const batches = fc.array(damaged, { minLength: abreast, maxLength: abreast });
     await fuzz(batches, async (batch) => {
       const conversations = batch.map(({ each, changes, cuts, hangsUp }) => {
-        const bytes = changes.reduce(mutate, each.bytes(gateway.target));
+        const bytes = changes.reduce(damage, each.bytes(gateway.target));
         return converse(gateway.product.url, cutAt(bytes, cuts), { hangsUp, boundMs: patienceMs });
       });
       const statuses = (await Promise.all(conversations)).flatMap(({ received }) => statusesOf(received));
