@@ -1,29 +1,36 @@
 /**
  * The fault drill at length: 200 clients on two gateways, round by round until the time is up, on Redis and then on
- * PostgreSQL. Prints the counts; ends with 1 where anybody lost a session or got what no document promises. Five minutes
- * in all, at most.
+ * PostgreSQL. Prints the counts; ends with 1 where anybody lost a session or got what no document promises. A round that has
+ * begun is finished.
  *
- * Run: node --conditions=valetkey-source bench/fault-drill.ts [seconds for each store, default 60]
+ * Run: node --conditions=valetkey-source bench/fault-drill.ts [seconds for each store, default 60] [only this store]
  */
 import { startPostgres, startRedis } from '@valetkey/gateway/store/real-servers.suite';
 import { describeDrill, runDrill } from '../test/support/drill.ts';
 
-const endMs = performance.now() + 5 * 60_000;
-// Servers end with the process that started them.
-setTimeout(() => {
-  console.error('The drill is not over after five minutes');
-  process.exit(2);
-}, 5 * 60_000).unref();
-
 const stores = { Redis: startRedis, PostgreSQL: startPostgres };
-const shareMs = Number(process.argv[2] ?? 60) * 1_000;
+const [seconds = '60', only] = process.argv.slice(2);
+const forMs = Number(seconds) * 1_000;
+/** For the rounds that have begun, on a slow machine. */
+const slackMs = 10 * 60_000;
+
+// Servers end with the process that started them.
+setTimeout(
+  () => {
+    console.error('The drill is stuck');
+    process.exit(2);
+  },
+  2 * forMs + slackMs,
+).unref();
+
 for (const [name, start] of Object.entries(stores)) {
+  if (only !== undefined && only !== name) continue;
   const store = await start();
   try {
-    const forMs = Math.min(shareMs, endMs - performance.now());
     const counts = await runDrill(store, { clients: 200, answersPerFault: 1_000, forMs });
     console.log(describeDrill(name, counts));
-    if (counts.logouts + counts.wrongPerson + counts.unexpected.length > 0) process.exitCode = 1;
+    const { logouts, wrongPerson, unexpected, faultLines } = counts;
+    if (logouts + wrongPerson + unexpected.length + faultLines.length > 0) process.exitCode = 1;
   } finally {
     await store.close();
   }

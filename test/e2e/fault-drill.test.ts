@@ -21,5 +21,5 @@ test.concurrent.each(Object.entries(stores))(
       await store.close();
     }
   },
-  120_000,
+  300_000,
 );

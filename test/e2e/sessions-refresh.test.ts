@@ -2,7 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { callMcp, type JsonAnswer, obtainTokens, refresh, type Tokens } from '../support/oauth-client.ts';
+import {
+  callMcp,
+  type JsonAnswer,
+  obtainTokens,
+  postForm,
+  refresh,
+  type Tokens,
+} from '../support/oauth-client.ts';
 import { type Replicas, startReplicas } from '../support/replicas.ts';
 
 let product: Replicas;
@@ -113,6 +120,19 @@ test('A18 A28: a replica that dies over a refresh signs nobody out: another one 
   expect(performance.now() - startedMs, 'three seconds of silence, and not fifteen').toBeLessThan(10_000);
   expect(await works(again.body['access_token'])).toBe(200);
   expect((await refresh(product, clientId, String(again.body['refresh_token']))).status).toBe(200);
+}, 20_000);
+
+test('A18 A28: who cannot send the same request again, since each is signed anew, is not signed out by a replica that dies either', async () => {
+  const { clientId, refreshToken } = await login();
+  product.store.failingReplace = 'oauth.refresh-turn';
+  expect((await refresh(product, clientId, refreshToken)).status).toBe(503);
+  product.store.failingReplace = undefined;
+  const another = { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken };
+  const again = await postForm(`${product.url}/token`, another);
+  expect(again.status, JSON.stringify(again.body)).toBe(200);
+  expect(await works(again.body['access_token'])).toBe(200);
+  const replayed = await postForm(`${product.url}/token`, { ...another, resource: product.mcpUrl, x: '1' });
+  expect(replayed.body['error'], 'a replay is one all the same').toBe('invalid_grant');
 }, 20_000);
 
 test('A18 A28: a replica that is only slow, and could not say so, neither spends the token twice nor ends the session', async () => {

@@ -200,7 +200,7 @@ function configuration(parts: {
     store: 'env:STORE',
     keys: { file: './keys.json' },
     audit: { stdout: false, file: './audit.jsonl' },
-    lifetimes: { accessTokenSeconds: 60 },
+    lifetimes: { accessTokenSeconds: 660 },
     limits: { register: plenty, authorize: plenty, consent: plenty, token: plenty },
     backends: {
       who: { path: '/who/mcp', upstream: parts.upstream, scopes: { 'who.ask': 'Ask who you are' } },
@@ -289,6 +289,8 @@ async function startWhoBackend(gateway: { readonly issuer: string; readonly audi
     }
   };
   const server = createHttpServer((req, res) => void answer(req, res));
+  // It shares its process with all clients: what it closed after five idle seconds, a busy gateway would still use.
+  server.keepAliveTimeout = 10 * 60_000;
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
   return {

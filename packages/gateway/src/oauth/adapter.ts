@@ -42,9 +42,10 @@ function createAdapter(model: string, environment: AdapterEnvironment): Adapter 
     },
     async find(id) {
       const found = await records.get(id);
-      const isSpent = found?.consumed !== undefined;
-      if (isSpent && (await spending.isLost(found))) throw new errors.TemporarilyUnavailable(lostText);
-      return found;
+      if (found?.consumed === undefined) return found;
+      const examined = await spending.examine(id, found);
+      if (examined === undefined) throw new errors.TemporarilyUnavailable(lostText);
+      return examined;
     },
     async findByUid(uid) {
       return (await records.list(`uid:${uid}`))[0];

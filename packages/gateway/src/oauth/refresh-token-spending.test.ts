@@ -1,5 +1,6 @@
 import type { AdapterPayload } from 'oidc-provider';
 import { expect, test } from 'vitest';
+import type { Claim } from '../store/turns.ts';
 import { createTestClock, openSealedStore } from '../session/sealed-store.suite.ts';
 import {
   createSpending,
@@ -12,20 +13,31 @@ import {
 async function open(consumedBy?: string) {
   const clock = createTestClock(1_800_000_000_000);
   const store = openSealedStore(clock);
-  const tokens = store.collection<AdapterPayload & { turn?: string }>('oauth.refresh-token');
+  const tokens = store.collection<AdapterPayload & { turn?: { id: string; name: string } }>(
+    'oauth.refresh-token',
+  );
   const spending = createSpending(tokens, clock);
   await tokens.put('rt', {
     grantId: 'g',
-    ...(consumedBy === undefined ? {} : { consumed: 1, turn: consumedBy }),
+    ...(consumedBy === undefined ? {} : { consumed: 1, turn: { id: 'request', name: consumedBy } }),
   });
   const state = { holder: '' };
-  const turn = (name: string, before: readonly string[] = []) => {
+  /** Turns of other requests, as they are found by this one. */
+  const others = new Map<string, Claim<unknown>>();
+  const turn = (name: string, before: readonly string[] = [], id = 'request') => {
     state.holder = name;
-    return { name, before, isStillOurs: async () => state.holder === name };
+    return {
+      id,
+      name,
+      before,
+      isStillOurs: async () => state.holder === name,
+      claimOther: async (other: string) => others.get(other),
+    };
   };
   const find = async () => (await tokens.get('rt')) ?? {};
+  const examine = async () => spending.examine('rt', await find());
   const isSpent = async () => (await find()).consumed !== undefined;
-  return { store, spending, turn, find, isSpent };
+  return { store, spending, turn, others, find, examine, isSpent };
 }
 
 test('A18 A28: who lost the turn while it stood still spends nothing, and the one who has it does', async () => {
@@ -40,14 +52,14 @@ test('A18 A28: who lost the turn while it stood still spends nothing, and the on
 });
 
 test('A18 A28: what a dead replica spent is spent again by the next one, once', async () => {
-  const { store, spending, turn, find, isSpent } = await open();
+  const { store, spending, turn, examine, isSpent } = await open();
   const dead = turn('dead');
   await inTurn(dead, () => spending.spend('rt'));
   const next = turn('next', ['dead']);
   await takeOverRefreshToken(store, 'rt', next);
   expect(await isSpent()).toBe(false);
   expect(await inTurn(next, () => spending.spend('rt'))).toBe('done');
-  expect(await inTurn(dead, async () => spending.isLost(await find()))).toBe(true);
+  expect(await inTurn(dead, examine), 'not for the dead one to judge').toBeUndefined();
 });
 
 test('A28: a replica that died between its turn and the token is made up for too', async () => {
@@ -59,9 +71,9 @@ test('A28: a replica that died between its turn and the token is made up for too
 });
 
 test('A18: a token that another turn has spent is a replay, and a replica that dies over a replay does not mend it', async () => {
-  const { store, spending, turn, find, isSpent } = await open('long-ago');
+  const { store, spending, turn, examine, isSpent } = await open('long-ago');
   const replay = turn('replay');
-  expect(await inTurn(replay, async () => spending.isLost(await find()))).toBe(false);
+  expect(await inTurn(replay, examine)).toMatchObject({ consumed: 1 });
   expect(await inTurn(replay, () => spending.spend('rt'))).toBe('spent');
   await unspendRefreshToken(store, 'rt', replay);
   expect(await isSpent()).toBe(true);
@@ -86,4 +98,40 @@ test('A18: without turns a token is spent once, and never mended', async () => {
   expect(outcomes.filter((outcome) => outcome === 'spent')).toHaveLength(19);
   expect(await find()).not.toHaveProperty('turn');
   expect(await spending.spend('other')).toBe('unknown');
+});
+
+function left(before: readonly string[], ended: string[]): Claim<unknown> {
+  const nothing = { hasWaited: true, isStillOurs: async () => true, settle: async () => true };
+  return {
+    kind: 'ours',
+    name: 'other',
+    before,
+    ...nothing,
+    end: async () => void ended.push('other'),
+    abandon() {},
+  };
+}
+
+test('A18 A28: what a dead replica spent is good for a request that is another one too, as signed clients send', async () => {
+  const { spending, turn, others, examine, isSpent } = await open('dead');
+  const ended: string[] = [];
+  others.set('request', left(['dead'], ended));
+  const next = turn('next', [], 'another request');
+  expect(await inTurn(next, examine)).not.toHaveProperty('consumed');
+  expect(ended, 'and nobody waits for that turn again').toEqual(['other']);
+  expect(await isSpent()).toBe(false);
+  expect(await inTurn(next, () => spending.spend('rt'))).toBe('done');
+});
+
+test.each<[string, Claim<unknown> | undefined, number | undefined]>([
+  ['was answered', { kind: 'settled', outcome: {} }, 1],
+  ['is over, and its window closed', left([], []), 1],
+  ['was left by others than the one that spent it', left(['somebody'], []), 1],
+  ['is under way', undefined, undefined],
+])('A18: another request whose turn %s mends nothing', async (_what, other, consumed) => {
+  const { turn, others, examine, isSpent } = await open('first');
+  if (other !== undefined) others.set('request', other);
+  const examined = await inTurn(turn('second', [], 'another request'), examine);
+  expect(examined?.consumed).toBe(consumed);
+  expect(await isSpent()).toBe(true);
 });

@@ -3,19 +3,25 @@
  *
  * A replica that stood still in the middle of a refresh has lost its turn to another one without knowing it. Its token
  * must not be spent a second time, and that it finds the token spent is no replay, which would end the session. So a
- * refresh token carries the name of the turn that has it (`turn`): written when it is spent, and when a turn is taken
- * over. Who finds another name there asks whether the turn is still its own before it does or judges anything.
+ * refresh token carries the name of the turn that has it: written when it is spent, and when a turn is taken over. Who
+ * finds another name there asks what became of that turn before it does or judges anything.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AdapterPayload } from 'oidc-provider';
 import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
 import type { Collection, Store } from '../store/collection.ts';
-import type { Turn } from '../store/turns.ts';
+import type { Claim, Turn } from '../store/turns.ts';
 
-type RefreshTurn = Pick<Turn<unknown>, 'name' | 'before' | 'isStillOurs'>;
+/** The turn of the request that is under way. */
+export interface RefreshTurn extends Pick<Turn<unknown>, 'name' | 'before' | 'isStillOurs'> {
+  /** By which all replicas know the request. */
+  readonly id: string;
+  /** The turn of another request, once it is silent or over. @returns undefined while somebody is at it. */
+  claimOther(id: string): Promise<Claim<unknown> | undefined>;
+}
 
 interface SpendablePayload extends AdapterPayload {
-  readonly turn?: string;
+  readonly turn?: Pick<RefreshTurn, 'id' | 'name'>;
 }
 
 const current = new AsyncLocalStorage<RefreshTurn>();
@@ -29,34 +35,53 @@ export function inTurn<Value>(turn: RefreshTurn, work: () => Promise<Value>): Pr
 export type SpendingOutcome = 'done' | 'spent' | 'lost' | 'unknown';
 
 export interface Spending {
-  /** Whether the token, found spent, was spent by whoever has this request's turn now, and not in a replay. */
-  isLost(payload: SpendablePayload): Promise<boolean>;
+  /**
+   * What a token that was found spent is to this request.
+   * @returns the token as it is to be judged: spent in a replay, or unspent again since nobody got an answer for it;
+   *   undefined: it cannot be judged here and now.
+   */
+  examine(id: string, spent: SpendablePayload): Promise<SpendablePayload | undefined>;
   spend(id: string): Promise<SpendingOutcome>;
 }
 
 /** For codes too: no turn is ever named in them. */
 export function createSpending(tokens: Collection<SpendablePayload>, clock: Clock): Spending {
-  async function isLost(payload: SpendablePayload): Promise<boolean> {
+  async function isLost({ turn: named }: SpendablePayload): Promise<boolean> {
     const turn = current.getStore();
-    if (turn === undefined || payload.turn === turn.name) return false;
+    if (turn === undefined || named?.name === turn.name) return false;
     return !(await turn.isStillOurs());
   }
 
   return {
-    isLost,
+    async examine(id, spent) {
+      const turn = current.getStore();
+      if (turn === undefined) return spent;
+      if (await isLost(spent)) return undefined;
+      // What this very request has spent and not answered was made good when its turn was taken over.
+      if (spent.turn === undefined || spent.turn.id === turn.id) return spent;
+      const other = await turn.claimOther(spent.turn.id);
+      if (other === undefined) return undefined;
+      if (other.kind === 'settled') return spent;
+      await takeOver(tokens, id, { ...turn, before: other.before });
+      await other.end();
+      return tokens.get(id);
+    },
+
     async spend(id) {
-      const name = current.getStore()?.name;
-      const spent = nameTurn(name);
+      const turn = current.getStore();
+      const name = turn === undefined ? {} : { turn: { id: turn.id, name: turn.name } };
       for (;;) {
         const found = await tokens.get(id);
         if (found === undefined) return 'unknown';
         // The turn that is named there may have been given back; or it is the one that ours was taken over by.
         if ((found.consumed !== undefined || found.turn !== undefined) && (await isLost(found)))
           return 'lost';
-        if (found.consumed !== undefined) return name !== undefined && found.turn === name ? 'done' : 'spent';
-        const isAsFound = (now: SpendablePayload) => now.consumed === undefined && now.turn === found.turn;
+        if (found.consumed !== undefined)
+          return turn !== undefined && found.turn?.name === turn.name ? 'done' : 'spent';
         const written = await tokens.update(id, (now) =>
-          isAsFound(now) ? { ...now, ...spent, consumed: nowSeconds(clock) } : undefined,
+          now.consumed === undefined && now.turn?.name === found.turn?.name
+            ? { ...now, ...name, consumed: nowSeconds(clock) }
+            : undefined,
         );
         if (written !== undefined) return 'done';
       }
@@ -71,10 +96,18 @@ export function createSpending(tokens: Collection<SpendablePayload>, clock: Cloc
  * @throws StoreUnavailable
  */
 export async function takeOverRefreshToken(store: Store, id: string, turn: RefreshTurn): Promise<void> {
-  await refreshTokens(store).update(id, ({ consumed, ...unspent }) => {
-    const isHalfDone = unspent.turn !== undefined && turn.before.includes(unspent.turn);
+  await takeOver(refreshTokens(store), id, turn);
+}
+
+async function takeOver(
+  tokens: Collection<SpendablePayload>,
+  tokenId: string,
+  { id, name, before }: Pick<RefreshTurn, 'id' | 'name' | 'before'>,
+): Promise<void> {
+  await tokens.update(tokenId, ({ consumed, ...unspent }) => {
+    const isHalfDone = unspent.turn !== undefined && before.includes(unspent.turn.name);
     const isSpent = consumed !== undefined && !isHalfDone;
-    return isSpent ? undefined : { ...unspent, turn: turn.name };
+    return isSpent ? undefined : { ...unspent, turn: { id, name } };
   });
 }
 
@@ -83,14 +116,14 @@ export async function takeOverRefreshToken(store: Store, id: string, turn: Refre
  *
  * @throws StoreUnavailable
  */
-export async function unspendRefreshToken(store: Store, id: string, turn: RefreshTurn): Promise<void> {
+export async function unspendRefreshToken(
+  store: Store,
+  id: string,
+  turn: Pick<RefreshTurn, 'name'>,
+): Promise<void> {
   await refreshTokens(store).update(id, ({ consumed, ...unspent }) =>
-    consumed === undefined || unspent.turn !== turn.name ? undefined : unspent,
+    consumed === undefined || unspent.turn?.name !== turn.name ? undefined : unspent,
   );
-}
-
-function nameTurn(name: string | undefined): Pick<SpendablePayload, 'turn'> {
-  return name === undefined ? {} : { turn: name };
 }
 
 function refreshTokens(store: Store): Collection<SpendablePayload> {

@@ -78,13 +78,14 @@ export function shareRefreshes(options: SharedRefreshOptions): void {
     }
   });
 
+  const claimTurn = (key: string) => turns.claim(key, options.refreshTokenSeconds + CLOCK_DIFFERENCE_SECONDS);
+
   async function refreshOnce(
     ctx: KoaContextWithOIDC,
     key: string,
     next: () => Promise<void>,
   ): Promise<Answer> {
-    const lifetimeSeconds = options.refreshTokenSeconds + CLOCK_DIFFERENCE_SECONDS;
-    const claim = await orUndefined(turns.claim(key, lifetimeSeconds));
+    const claim = await orUndefined(claimTurn(key));
     if (claim === undefined) return answerLater(ctx);
     if (claim.kind === 'ours') return refreshInTurn(ctx, key, claim, next);
     const shared = await stillGood(claim.outcome);
@@ -103,9 +104,10 @@ export function shareRefreshes(options: SharedRefreshOptions): void {
     next: () => Promise<void>,
   ): Promise<Answer> {
     const refreshToken = refreshTokenOf(ctx);
+    const refreshTurn = { ...turn, id: key, claimOther: claimTurn };
     try {
-      if (turn.before.length > 0) await takeOverRefreshToken(store, refreshToken, turn);
-      await inTurn(turn, next);
+      if (turn.before.length > 0) await takeOverRefreshToken(store, refreshToken, refreshTurn);
+      await inTurn(refreshTurn, next);
     } catch (fault) {
       await giveBack(refreshToken, turn);
       if (fault instanceof StoreUnavailable) return answerLater(ctx);
