@@ -14,7 +14,7 @@ const domain = ['core/base', 'core/crypto', 'core/entra', 'core/mcp', 'core/poli
 const contracts = ['gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit', 'gateway/http'];
 const services = [...contracts, 'gateway/entra', 'gateway/session', 'gateway/telemetry'];
 const edges = ['gateway/oauth', 'gateway/consent', 'gateway/enforce', 'gateway/proxy', 'gateway/admin'];
-const joints = ['gateway/sign-in', 'gateway/mcp-endpoint.ts'];
+const joints = ['gateway/sign-in', 'gateway/mcp', 'gateway/mcp-endpoint.ts'];
 const roots = ['gateway/services.ts', 'gateway/authority.ts', 'gateway/backends.ts'];
 
 export const rooms: Readonly<Record<string, Room>> = {
@@ -109,9 +109,13 @@ export const rooms: Readonly<Record<string, Room>> = {
       'the way of a person from the authorization request to the redirect back: joins oauth, consent and entra',
     may: [...domain, ...services, 'gateway/oauth', 'gateway/consent'],
   },
+  'gateway/mcp': {
+    purpose: 'what is said, held and written of one MCP request on its way',
+    may: [...domain, ...services, ...edges],
+  },
   'gateway/mcp-endpoint.ts': {
     purpose: 'the way of one MCP request through enforce and proxy',
-    may: [...domain, ...services, ...edges],
+    may: [...domain, ...services, ...edges, 'gateway/mcp'],
   },
   'gateway/services.ts': {
     purpose: 'what every part of the gateway shares: opened once, kept over a reload',
@@ -186,6 +190,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     purpose: "a remote MCP server that takes Entra's own access tokens",
     may: ['express'],
   },
+  'examples/terminal-client': { purpose: 'an MCP client for people at a terminal', may: [] },
   'examples/snippets': { purpose: 'an MCP server that keeps text per person and knows no OAuth', may: [] },
   tools: { purpose: 'the checks and generators of this repository', may: ['gateway/config', 'emulator'] },
   test: { purpose: 'the whole product: end to end, attacks, conformance, properties', may: 'anything' },
