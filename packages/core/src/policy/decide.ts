@@ -108,7 +108,7 @@ export function createPolicy(rules: BackendRules): Policy {
         if (ref === undefined) return nameless;
         return ref === 'prompt' ? findNamed(prompts, name) : findTemplate(name);
       default:
-        return [enter];
+        return isMisspelled(method) ? disguisedMethod : [enter];
     }
   }
 
@@ -193,7 +193,29 @@ export function createPolicy(rules: BackendRules): Policy {
 }
 
 const nameless = 'the request does not name what it asks for';
+const disguisedMethod = 'the method is written otherwise than the protocol has it';
 const disguised = 'the URI has dot segments or needless escapes: write it as the server lists it';
+
+/** What is judged by what it names, and what is filtered. */
+const judgedMethods: readonly string[] = [
+  ...['tools/call', 'prompts/get', 'resources/read', 'resources/subscribe', 'resources/unsubscribe'],
+  ...['subscriptions/listen', 'completion/complete'],
+  ...['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list'],
+];
+const lettersOfJudged: ReadonlySet<string> = new Set(judgedMethods.map(lettersOf));
+
+/** A backend that is easy about capitals, blanks or slashes would run it as the method that it looks like. */
+function isMisspelled(method: string): boolean {
+  return !judgedMethods.includes(method) && lettersOfJudged.has(lettersOf(method));
+}
+
+function lettersOf(method: string): string {
+  return method
+    .normalize('NFKC')
+    .toUpperCase()
+    .toLowerCase()
+    .replaceAll(/[^a-z]/g, '');
+}
 
 function nameOf({ kind, key }: Rule): RuleName {
   return key === undefined ? { kind } : { kind, key };

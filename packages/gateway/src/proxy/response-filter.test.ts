@@ -33,6 +33,11 @@ test('JSON that nothing changes keeps its bytes', () => {
   expect(rewriteJson(body, shout)).toEqual({ ok: true, value: body });
 });
 
+test.each([1, 2, 3])('A24: behind %i byte order marks a message is seen', async (marks) => {
+  const out = await rewriteStream([`${'\uFEFF'.repeat(marks)}data: {"say":"a"}\n\n`]);
+  expect(out).toBe('data: {"say":"HUSH"}\n\n');
+});
+
 test('JSON that changes is written anew; what is no JSON is unreadable', () => {
   expect(rewriteJson(Buffer.from('{"say":"é"}'), shout)).toEqual({
     ok: true,

@@ -39,8 +39,12 @@ export function createEventStreamRewriter(rewrite: RewriteMessage, maxBytes: num
   const lines = createLineSplitter();
   let event: string[] = [];
   let eventSize = 0;
+  let isFirst = true;
 
-  function takeLine(line: string, out: Transform): void {
+  function takeLine(text: string, out: Transform): void {
+    // A reader takes one byte order mark away. Behind another one the field that we looked for would stand.
+    const line = isFirst ? text.replace(/^\uFEFF+/, '') : text;
+    isFirst = false;
     if (line === '') {
       out.push(event.length === 0 ? '\n' : `${rewriteEvent(event, rewrite)}\n\n`);
       event = [];

@@ -149,3 +149,12 @@ test.each(badChunks)('A53: a chunk with %s is none', (_what, body) => {
   expect(() => readAll(`${chunked}${body}`, 1000)).toThrow(BadAnswer);
   expect(() => readAll(`${chunked}${body}`, 1)).toThrow(BadAnswer);
 });
+
+test('CWE-770: interim answers come to an end, also where no head is complete yet', () => {
+  const interim = head('HTTP/1.1 103 Early Hints', `Link: ${'x'.repeat(1000)}`);
+  const some = Buffer.concat(Array.from({ length: 10 }, () => interim));
+  expect(readHead(some)).toBeUndefined();
+  expect(readHead(Buffer.concat([some, head('HTTP/1.1 200 OK', 'Content-Length: 0')]))).toBeDefined();
+  const endless = Buffer.concat(Array.from({ length: 100 }, () => interim));
+  expect(() => readHead(endless)).toThrow(BadAnswer);
+});

@@ -24,6 +24,8 @@ export interface BodyState {
 }
 
 const maxHeadBytes = 16 * 1024;
+/** All interim answers together: they are kept until the answer has come. */
+const maxInterimBytes = 64 * 1024;
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const token = /^[\w!#$%&'*+.^`|~-]+$/;
 const unsafeValue = /[^\t\x20-\x7e\x80-\xff]/;
@@ -37,6 +39,7 @@ const unsafeValue = /[^\t\x20-\x7e\x80-\xff]/;
 export function readHead(bytes: Buffer): { readonly head: AnswerHead; readonly end: number } | undefined {
   let start = 0;
   for (;;) {
+    if (start > maxInterimBytes) throw new BadAnswer('too many interim answers');
     const end = bytes.indexOf('\r\n\r\n', start, 'latin1');
     if (end === -1) {
       if (bytes.length - start > maxHeadBytes) throw new BadAnswer('the head is too large');
