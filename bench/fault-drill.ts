@@ -35,3 +35,6 @@ for (const [name, start] of Object.entries(stores)) {
     await store.close();
   }
 }
+
+// Not left to the end of the work: Node 24 can hang over the handles of servers that were killed.
+process.exit();
