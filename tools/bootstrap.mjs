@@ -18,6 +18,8 @@ const minimumNode = 24;
 const targets = {
   start: ['packages/cli/src/main.ts', 'dev'],
   valetkey: ['packages/cli/src/main.ts'],
+  emulator: ['packages/emulator/src/main.ts'],
+  example: ['tools/example.ts'],
   test: ['tools/test.ts'],
   check: ['tools/test.ts', '--quick'],
   build: ['tools/build.ts'],

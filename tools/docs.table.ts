@@ -3,7 +3,8 @@ export const commands: Readonly<Record<string, string>> = {
   'npm start': 'tools/bootstrap.integration.test.ts',
   'npm start -- --upstream http://127.0.0.1:3000/mcp': 'test/e2e/documented-commands.test.ts',
   'npm run valetkey -- check --config examples/config/valetkey.yaml': 'test/e2e/documented-commands.test.ts',
-  'npm run valetkey -- check --config examples/config/transports.yaml': 'test/e2e/documented-commands.test.ts',
+  'npm run valetkey -- check --config examples/config/transports.yaml':
+    'test/e2e/documented-commands.test.ts',
   'npm run valetkey -- check --config examples/config/valetkey.yaml --print':
     'test/e2e/documented-commands.test.ts',
   'npm run valetkey -- serve --config examples/config/valetkey.yaml': 'test/e2e/documented-commands.test.ts',
@@ -32,6 +33,20 @@ export const commands: Readonly<Record<string, string>> = {
   'npm run valetkey -- policy explain --config .valetkey/valetkey.yaml --backend snippets --as rita':
     'test/e2e/policy-explain.test.ts',
   'npm run valetkey -- funnel --audit .valetkey/audit.jsonl --since 7d': 'test/e2e/funnel.test.ts',
+  'npm run emulator': 'test/e2e/tutorial.test.ts',
+  'npm run example -- terminal-client -- npm run --silent example -- local-profile':
+    'test/e2e/tutorial.test.ts',
+  'npm run example -- terminal-client --call GetUserDetailsFromGraph -- npm run --silent example -- local-profile':
+    'test/e2e/tutorial.test.ts',
+  'npm run example -- remote-express': 'test/e2e/tutorial.test.ts',
+  'LEGACY_SSE=1 npm run example -- remote-express': 'test/e2e/tutorial.test.ts',
+  'VALETKEY_PUBLIC_URL=http://mcp.contoso.com npm run example -- remote-express': 'test/e2e/tutorial.test.ts',
+  'npm run example -- terminal-client --trace http://localhost:3001/mcp': 'test/e2e/tutorial.test.ts',
+  'npm run example -- terminal-client --call getUserDetails http://localhost:3001/mcp':
+    'test/e2e/tutorial.test.ts',
+  'npm run example -- terminal-client http://localhost:8808/snippets/mcp': 'test/e2e/tutorial.test.ts',
+  'npm run valetkey -- funnel --audit .valetkey/remote-express/audit.jsonl': 'test/e2e/tutorial.test.ts',
+  'grep -r eyJ .valetkey/remote-express': 'test/e2e/tutorial.test.ts',
   'npm test': '.ci/run',
   'npm run check': 'tools/bootstrap.integration.test.ts',
   'npm run build': 'tools/bootstrap.integration.test.ts',
