@@ -4,14 +4,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pino } from 'pino';
 import type { BackendConfig } from '../../config/config.ts';
 import { createTestClock, openSealedStore } from '../../session/sealed-store.suite.ts';
-import { createFixedCredential } from '../credentials/backend-credential.ts';
+import { type BackendCredential, createFixedCredential } from '../credentials/backend-credential.ts';
 import { backendAt, createSigningJwk, publicUrl, readText, startServer } from '../front-and-back.suite.ts';
 import { createIdentitySigner } from '../identity.ts';
 import { createKeepAlive } from '../keep-alive.ts';
 import { describeFault, startMessageFront } from '../messages/message-front.suite.ts';
 import { createSseBackend } from './sse-backend.ts';
 
-export async function startSseWorld(upstream: string, changes: Partial<BackendConfig> = {}) {
+export async function startSseWorld(
+  upstream: string,
+  changes: Partial<BackendConfig> = {},
+  credential: BackendCredential = createFixedCredential({ 'x-backend-key': 'backend-key' }),
+) {
   const clock = createTestClock(Date.now());
   const logged: Record<string, unknown>[] = [];
   const log = pino(
@@ -22,7 +26,7 @@ export async function startSseWorld(upstream: string, changes: Partial<BackendCo
   const proxy = createSseBackend({
     backend: backendAt(upstream, { transport: 'sse', ...changes }),
     identity: createIdentitySigner({ issuer: publicUrl, signingJwk: createSigningJwk(), clock }),
-    credential: createFixedCredential({ 'x-backend-key': 'backend-key' }),
+    credential,
     store: openSealedStore(clock),
     random: (size) => randomBytes(size),
     keepAlive: createKeepAlive(15, timer),
@@ -79,7 +83,7 @@ export interface LegacyServer {
 export async function startLegacyServer(
   options: {
     readonly endpoint?: (url: string) => string | undefined;
-    readonly status?: (method: string) => number;
+    readonly status?: (method: string, headers: IncomingMessage['headers']) => number;
   } = {},
 ): Promise<LegacyServer> {
   const { endpoint = () => '/message?sessionId=s1', status = () => 0 } = options;
@@ -94,7 +98,7 @@ export async function startLegacyServer(
     const { method = '', url = '', headers } = req;
     const body = await readText(req);
     arrived.push({ method, url, headers, body });
-    const given = status(method);
+    const given = status(method, headers);
     if (given !== 0) return void res.writeHead(given).end();
     if (method === 'GET') {
       streams.push(res);

@@ -1,3 +1,4 @@
+import { ok } from '@valetkey/core/base/result';
 import { afterEach, expect, test } from 'vitest';
 import type { BackendConfig } from '../../config/config.ts';
 import { startLegacyServer, startSseWorld } from './sse-backend.suite.ts';
@@ -102,6 +103,40 @@ test('a backend may name the whole address, on its own server', async () => {
   const { legacy, begin } = await open({ endpoint: (url) => `${url}/messages/?s=1` });
   await begin();
   expect(legacy.arrived.at(-1)?.url).toBe('/messages/?s=1');
+});
+
+test('a refused credential is tried once more as another one, for the stream and for messages', async () => {
+  const accepted = { key: 'second' };
+  const legacy = await startLegacyServer({
+    status: (_method, headers) => (headers['x-key'] === accepted.key ? 0 : 401),
+  });
+  const shown = { now: 'first' };
+  const world = await startSseWorld(
+    legacy.url,
+    {},
+    {
+      headerNames: ['x-key'],
+      headersFor: () => ok({ 'x-key': shown.now }),
+      renewed: async () => ok({ 'x-key': (shown.now = accepted.key) }),
+      close: async () => {},
+    },
+  );
+  closers.push(legacy.close, world.close);
+  const answer = await world.post(message('initialize', 1));
+  expect(await answer.json()).toMatchObject({ id: 1, result: {} });
+  accepted.key = 'third';
+  const session = { 'mcp-session-id': answer.headers.get('mcp-session-id') ?? '' };
+  expect(await (await world.post(message('tools/list', 2), session)).json()).toMatchObject({
+    id: 2,
+    result: {},
+  });
+  expect(legacy.arrived.map(({ method, headers }) => `${method} ${String(headers['x-key'])}`)).toEqual([
+    'GET first',
+    'GET second',
+    'POST second',
+    'POST second',
+    'POST third',
+  ]);
 });
 
 test.each([

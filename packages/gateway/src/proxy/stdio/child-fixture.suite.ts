@@ -90,7 +90,6 @@ const works: Record<string, (message: Message) => unknown> = {
     void flood(Number(params?.['messages']), 'x'.repeat(Number(params?.['length'])));
     return {};
   },
-  flooded: () => ({ written: state.written }),
   deaf: () => void process.stdin.pause(),
   stubborn: () => {
     process.on('SIGTERM', () => {});
@@ -106,6 +105,7 @@ async function flood(messages: number, data: string, method = 'notifications/mes
   // After the answer to what started it.
   await new Promise((resolve) => setImmediate(resolve));
   for (state.written = 0; state.written < messages; state.written += 1) {
+    if (state.written % 25 === 0) process.stderr.write(`written ${state.written}\n`);
     if (write({ method, params: { level: 'info', data } })) continue;
     await new Promise((resolve) => process.stdout.once('drain', resolve));
   }

@@ -1,6 +1,5 @@
 /** For tests: a stdio backend behind a front, with the time and the timer in the test's hands. */
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { ProcessConfig, StdioBackendConfig } from '../../config/config.ts';
@@ -103,8 +102,6 @@ export async function startStdioWorld(options: StdioWorldOptions = {}) {
         for (const work of works) work();
       }
     },
-    /** What the socket of an answer that nobody reads has taken. */
-    bytesTo: (answer: IncomingMessage) => answer.socket.bytesRead,
     /** Begins a session. @returns the headers that its further requests carry. */
     async begin(person = 'anna', version = '2025-11-25'): Promise<Record<string, string>> {
       const params = { protocolVersion: version, capabilities: {}, clientInfo: { name: 't', version: '1' } };
