@@ -198,9 +198,17 @@ const disguised = 'the URI has dot segments or needless escapes: write it as the
 
 /** What is judged by what it names, and what is filtered. */
 const judgedMethods: readonly string[] = [
-  ...['tools/call', 'prompts/get', 'resources/read', 'resources/subscribe', 'resources/unsubscribe'],
-  ...['subscriptions/listen', 'completion/complete'],
-  ...['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list'],
+  'tools/call',
+  'tools/list',
+  'prompts/get',
+  'prompts/list',
+  'resources/read',
+  'resources/list',
+  'resources/templates/list',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'subscriptions/listen',
+  'completion/complete',
 ];
 const lettersOfJudged: ReadonlySet<string> = new Set(judgedMethods.map(lettersOf));
 

@@ -161,10 +161,11 @@ export async function openConversation(
     await (await opened.promise).send(JSON.stringify(message), state.carrier);
   }
 
-  function identify({ message, text, isOurs }: Spoken, { request }: Carrier): Change[] {
+  function identify({ message, isOurs }: Spoken, { request }: Carrier): Change[] {
     if (metaFor === undefined || isOurs === true || isResponse(message)) return [];
     const meta = metaFor(request.principal);
-    if (Object.keys(meta).length === 0 && !text.includes('_meta')) return [];
+    // Read, and not looked for in the text: a key can be written with escapes.
+    if (Object.keys(meta).length === 0 && findParam({ ...message }, '_meta') === undefined) return [];
     return [(each) => ({ ...withOwnMeta(each as unknown as Spoken['message'], meta) })];
   }
 

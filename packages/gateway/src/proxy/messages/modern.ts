@@ -4,9 +4,9 @@
  * older ones do not survive.
  */
 import { ok, type Result } from '@valetkey/core/base/result';
-import { findProtocolVersion } from '@valetkey/core/mcp/era';
+import { findProtocolVersion, protocolVersionKey } from '@valetkey/core/mcp/era';
 import { jsonRpcCodes, jsonRpcError } from '@valetkey/core/mcp/errors';
-import { isRequest, type JsonRpcRequest } from '@valetkey/core/mcp/json-rpc';
+import { isRequest, isResponse, type JsonRpcRequest } from '@valetkey/core/mcp/json-rpc';
 import type { BackendFault } from '../backend-proxy.ts';
 import { askOnce } from './ask-once.ts';
 import type { Conversation } from './conversation.ts';
@@ -24,6 +24,21 @@ const rememberedMs = 10 * 60_000;
 /** A backend that knows no such method may also say nothing at all. */
 const longestProbeMs = 10_000;
 const olderVersions = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
+
+/**
+ * Of the older era, and about the connection as such, which is not the client's alone: a server that speaks both eras
+ * would take them for its own.
+ */
+const ofTheOlderEra: ReadonlySet<string> = new Set([
+  'initialize',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+]);
+const aboutTheConnection: ReadonlySet<string> = new Set([
+  'notifications/initialized',
+  'notifications/roots/list_changed',
+]);
 
 export function createModernWay(parts: MessageParts): ModernWay {
   const { mode, mayBeModern, clock, backend, open, kept } = parts;
@@ -44,13 +59,22 @@ export function createModernWay(parts: MessageParts): ModernWay {
   async function discover(carrier: Carrier, conversation: Conversation, spoken: Spoken): Answered {
     const timeoutMs = Math.min(longestProbeMs, backend.timeouts.firstByteMs);
     const answered = await askOnce(conversation, spoken, carrier, timeoutMs);
-    if (answered.ok && !isOlder(answered.value)) {
+    const isAnswered =
+      answered.ok && (!isOlder(answered.value) || (await isSoundOtherwise(carrier, conversation)));
+    if (isAnswered) {
       const status = statusOf(answered.value, 'modern');
       return reply(carrier.exchange, status, answered.value);
     }
     state.olderUntilMs = clock.nowMs() + rememberedMs;
     void kept.end(keyOf(carrier));
     return refuse(carrier, spoken);
+  }
+
+  /** What a client has written into its question may be what the backend does not like; it is asked in our own words. */
+  async function isSoundOtherwise(carrier: Carrier, conversation: Conversation): Promise<boolean> {
+    const timeoutMs = Math.min(longestProbeMs, backend.timeouts.firstByteMs);
+    const answered = await askOnce(conversation, question, carrier, timeoutMs);
+    return answered.ok && !isOlder(answered.value);
   }
 
   return async (carrier, spoken) => {
@@ -63,7 +87,14 @@ export function createModernWay(parts: MessageParts): ModernWay {
       return discover(carrier, conversation.value, first);
     }
     const owner = carrier.request.principal.sessionId;
-    return converse(parts, { carrier, spoken, conversation: conversation.value, owner, waits: false });
+    return converse(parts, {
+      carrier,
+      spoken: spoken.filter((each) => isRequest(each.message) || !isAboutTheConnection(each)),
+      conversation: conversation.value,
+      owner,
+      waits: false,
+      answerOf: refuseOlder,
+    });
   };
 }
 
@@ -72,6 +103,31 @@ function isOlder(text: string): boolean {
   if (!isError(text)) return false;
   const { error } = JSON.parse(text) as { error: { code?: unknown } };
   return error.code !== jsonRpcCodes.unsupportedProtocolVersion;
+}
+
+const questionParams = {
+  _meta: {
+    [protocolVersionKey]: '2026-07-28',
+    'io.modelcontextprotocol/clientInfo': { name: 'valetkey', version: '1' },
+    'io.modelcontextprotocol/clientCapabilities': {},
+  },
+};
+const questionMessage = {
+  jsonrpc: '2.0',
+  id: 'valetkey-discover',
+  method: 'server/discover',
+  params: questionParams,
+} as const;
+const question: Spoken = { message: questionMessage, text: JSON.stringify(questionMessage), isOurs: true };
+
+function refuseOlder({ message }: Spoken): string | undefined {
+  if (!isRequest(message) || !ofTheOlderEra.has(message.method)) return undefined;
+  const text = `${message.method} is not of this revision`;
+  return JSON.stringify(jsonRpcError(message.id, jsonRpcCodes.methodNotFound, text));
+}
+
+function isAboutTheConnection({ message }: Spoken): boolean {
+  return !isResponse(message) && aboutTheConnection.has(message.method);
 }
 
 /** As a server answers that speaks other revisions; a client then begins with `initialize`. */

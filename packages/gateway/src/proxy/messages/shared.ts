@@ -8,7 +8,7 @@
 import { type RandomBytes, randomId } from '@valetkey/core/base/random';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import { jsonRpcCodes, jsonRpcError } from '@valetkey/core/mcp/errors';
-import { isRequest, type JsonObject } from '@valetkey/core/mcp/json-rpc';
+import { isRequest, isResponse, type JsonObject } from '@valetkey/core/mcp/json-rpc';
 import { personId } from '@valetkey/core/policy/principal';
 import { StoreUnavailable } from '../../store/driver.ts';
 import type { BackendFault } from '../backend-proxy.ts';
@@ -24,6 +24,8 @@ import { findParam, type Spoken } from './spoken.ts';
 const revisions = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
 
 const refused: ReadonlySet<string> = new Set([
+  // It would say for everybody what a client can be asked, and which revision is spoken.
+  'initialize',
   'resources/subscribe',
   'resources/unsubscribe',
   'logging/setLevel',
@@ -69,7 +71,8 @@ export function createSharedSessions(parts: MessageParts): McpSessions {
   return {
     waits: false,
     answerOf: refuse,
-    isForUs: ({ message }) => 'method' in message && swallowed.has(message.method),
+    // The gateway answers all questions of the backend itself: nobody's answer belongs there.
+    isForUs: ({ message }) => isResponse(message) || swallowed.has(message.method),
 
     async begin(carrier, [first]) {
       const message: JsonObject = { ...first?.message };
