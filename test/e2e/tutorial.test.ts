@@ -18,6 +18,8 @@ const controlToken = 'a-control-token-for-this-test';
 let folder: string;
 let browser: Browser;
 let keyring: Keyring;
+let emulator: RunningCommand;
+let server: RunningCommand;
 let control: RemoteControl;
 let url: string;
 let env: Readonly<Record<string, string>>;
@@ -34,6 +36,8 @@ beforeAll(async () => {
   url = `http://localhost:${await findFreePort()}`;
 });
 afterAll(async () => {
+  // npm passes it on; killed at once, it would leave behind what it started.
+  await emulator.stop();
   killLeftovers();
   await browser.close();
   await keyring.close();
@@ -83,7 +87,7 @@ async function enterCodeFrom(terminal: RunningCommand, person: typeof rita): Pro
 test('A60: exercise 1: the emulator that stands for Entra, and the ids that the page names', async () => {
   const options = ['--http-port', '0', '--https-port', '0', '--ca-directory', join(folder, 'ca')];
   const more = ['--', '--json', '--control-token', controlToken, ...options];
-  const emulator = start('1-register', 'npm run emulator', more);
+  emulator = start('1-register', 'npm run emulator', more);
   const said = await emulator.until(/^\{.*\}\n/m);
   const ready = JSON.parse(/^\{.*\}$/m.exec(said)?.[0] ?? '') as {
     http: string;
@@ -138,7 +142,7 @@ test('A60 A3 A5 A6: exercise 2: the local server, with one sign-in for all the p
 });
 
 test('A60 A11 A21: exercise 3: the remote server, from the first 401 to the profile of whoever asked', async () => {
-  const server = start('3-remote', 'npm run example -- remote-express');
+  server = start('3-remote', 'npm run example -- remote-express');
   await server.until(/MCP server at/);
 
   const stranger = start('3-remote', 'npm run example -- terminal-client --trace');
@@ -155,8 +159,9 @@ test('A60 A11 A21: exercise 3: the remote server, from the first 401 to the prof
   await signInFrom(call, walt);
   expect(await call.ended).toMatchObject({ code: 0 });
   expect(call.stdout()).toContain('"displayName":"Walt Writer"');
+});
 
-  // Exercise 4 goes on with it: records, patience, what lies on the disk.
+test('A60 A15 A26: exercise 4: the same server waits as told, writes its records, and leaves no token on the disk', async () => {
   await control.setFault({ endpoint: 'graph' }, { kind: 'throttle', retryAfterSeconds: 3 }, 1);
   const patient = start('4-practices', 'npm run example -- terminal-client --call');
   await signInFrom(patient, rita);
@@ -173,7 +178,9 @@ test('A60 A11 A21: exercise 3: the remote server, from the first 401 to the prof
   expect(await search.ended).toMatchObject({ code: 1 });
   expect([search.stdout(), search.stderr()]).toEqual(['', '']);
   await server.stop();
+});
 
+test('A60: exercise 3: the older pair of addresses is there when it is asked for', async () => {
   const older = start('3-remote', 'LEGACY_SSE=1');
   await older.until(/MCP server at/);
   const stream = await fetch(`${url}/sse`);
