@@ -4,6 +4,7 @@ import { checkCredentialScopes } from './backend-credential.ts';
 import { checkBackendKind } from './backend-kind.ts';
 import { type ConfigFault, describePath } from './fault.ts';
 import type { Resolved, Sections } from './references.ts';
+import { checkQueue } from './resilience.ts';
 import { listRuleFaults } from './rules.ts';
 import type { BackendFile } from './schema.ts';
 import { checkKeys } from './sessions.ts';
@@ -30,6 +31,7 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
     ...backends.flatMap(([name, { credential }]) =>
       checkCredentialScopes(name, credential, sections.entra?.scopes ?? []),
     ),
+    ...backends.flatMap(([name, backend]) => checkQueue(name, backend)),
     ...checkCertificate(resolved),
     ...checkStore(sections.store, resolved),
     ...checkKeys(sections.keys, resolved),

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { text } from './checked-text.ts';
 import type { BackendConfig } from './config.ts';
 import { bounds, defaults } from './defaults.ts';
-import { type Complaint, complain } from './fault.ts';
+import { type Complaint, complain, type ConfigFault, describePath } from './fault.ts';
 
 function whole(name: keyof typeof bounds) {
   return z.int().min(bounds[name].min).max(bounds[name].max);
@@ -87,6 +87,13 @@ export function buildResilience(
 
 function buildHealth({ path, intervalSeconds }: NonNullable<ResilienceFile['health']>) {
   return { intervalSeconds, ...(path === undefined ? {} : { path }) };
+}
+
+/** Nothing ever waits where any number may run. */
+export function checkQueue(name: string, { maxQueued, maxConcurrent }: ResilienceFile): ConfigFault[] {
+  if (maxQueued === 0 || maxConcurrent !== undefined) return [];
+  const path = describePath(['backends', name, 'maxQueued']);
+  return [{ path, ...complain('stands without maxConcurrent', 'Write maxConcurrent too, or remove it') }];
 }
 
 function checkHealthPath(path: string): Complaint | undefined {

@@ -106,7 +106,7 @@ test.each<[string, Record<string, unknown>, string, string]>([
     'enter.anyGroup[0]',
     'a0000000',
   ],
-  ['no group', { enter: { anyGroup: [] } }, 'enter.anyGroup', 'At least 1'],
+  ['no group', { enter: { anyGroup: [] } }, 'enter.anyGroup', 'Write at least 1 entry'],
   [
     'a client that is a pattern',
     { enter: { clients: ['https://claude.ai*'] } },

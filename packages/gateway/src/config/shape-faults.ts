@@ -17,7 +17,8 @@ function faultsOf(issue: Issue, base: Path, root: z.ZodType): ConfigFault[] {
   if (issue.code === 'invalid_key') {
     return issue.issues.flatMap((inner) => faultsOf({ ...inner, path: [] }, path, root));
   }
-  return [{ path: describePath(path) || 'the file', ...describeIssue(issue) }];
+  const complaint = describeIssue(issue, listKnownKeys(root, path));
+  return [{ path: describePath(path) || 'the file', ...complaint }];
 }
 
 /** The branch that got furthest is the one that was meant; where none got past its first step, all are named. */
@@ -26,12 +27,15 @@ function faultsOfUnion(issue: Extract<Issue, { code: 'invalid_union' }>, path: P
     (issues) => !issues.some(({ code, path: at }) => at.length === 0 && isWrongKind(code)),
   );
   if (entered !== undefined) return entered.flatMap((inner) => faultsOf(inner, path, root));
-  const kinds = issue.errors.flatMap((issues) => issues.slice(0, 1).map(describeExpected));
+  const keys = listKnownKeys(root, path);
+  const kinds = issue.errors.flatMap(([first]) =>
+    first === undefined ? [] : [describeExpected(first, keys)],
+  );
   return [
     {
       path: describePath(path),
       problem: 'has the wrong type',
-      remedy: `Write ${[...new Set(kinds)].join(' or ')}`,
+      remedy: `Write ${[...new Set(kinds)].join(', or ')}`,
     },
   ];
 }
@@ -47,29 +51,33 @@ function unknownKey(key: string, path: Path, root: z.ZodType): ConfigFault {
   return { path: describePath([...path, key]), problem: 'is not known', remedy };
 }
 
-function describeIssue(issue: Issue): Complaint {
+/** @param keys what a map may hold there. */
+function describeIssue(issue: Issue, keys: readonly string[]): Complaint {
   if (issue.code === 'custom') {
     const remedy: unknown = issue.params?.['remedy'];
     return complain(issue.message, typeof remedy === 'string' ? remedy : 'See the reference');
   }
   if (issue.code === 'invalid_type') {
     const missing = issue.message.endsWith('received undefined');
-    return complain(missing ? 'is missing' : 'has the wrong type', `Write ${describeExpected(issue)}`);
+    return complain(missing ? 'is missing' : 'has the wrong type', `Write ${describeExpected(issue, keys)}`);
   }
   if (issue.code === 'invalid_value') {
-    return complain('is not one of the known words', `Write ${describeExpected(issue)}`);
+    return complain('is not one of the known words', `Write ${describeExpected(issue, keys)}`);
   }
   if (issue.code === 'too_small') {
-    return complain('is too small or too short', `At least ${issue.minimum}${unitOf(issue.origin)}`);
+    const { tooLittle, unit } = sizes[issue.origin] ?? plainSize;
+    return complain(tooLittle, `Write at least ${countOf(issue.minimum, unit)}`);
   }
   if (issue.code === 'too_big') {
-    return complain('is too large or too long', `At most ${issue.maximum}${unitOf(issue.origin)}`);
+    const { tooMuch, unit } = sizes[issue.origin] ?? plainSize;
+    return complain(tooMuch, `Write at most ${countOf(issue.maximum, unit)}`);
   }
   return complain('is not valid', 'See the reference');
 }
 
 const typeNames: Readonly<Record<string, string>> = {
-  string: 'a text',
+  // YAML takes 9464 for a number, and true for no text.
+  string: 'a text, in quotes if need be',
   int: 'a whole number',
   number: 'a number',
   boolean: 'true or false',
@@ -78,15 +86,28 @@ const typeNames: Readonly<Record<string, string>> = {
   record: 'a map',
 };
 
-function describeExpected(issue: Issue): string {
-  if (issue.code === 'invalid_value') return `one of ${issue.values.map(String).join(', ')}`;
-  if (issue.code === 'invalid_type') return typeNames[issue.expected] ?? issue.expected;
-  return 'another value';
+/** More keys than this are looked up in the reference. */
+const maxNamedKeys = 8;
+
+function describeExpected(issue: Issue, keys: readonly string[]): string {
+  if (issue.code === 'invalid_value') {
+    const words = issue.values.map(String).join(', ');
+    return issue.values.length === 1 ? words : `one of ${words}`;
+  }
+  if (issue.code !== 'invalid_type') return 'another value';
+  const isNamed = issue.expected === 'object' && keys.length > 0 && keys.length <= maxNamedKeys;
+  return isNamed ? `a map with ${keys.join(', ')}` : (typeNames[issue.expected] ?? issue.expected);
 }
 
-function unitOf(origin: string): string {
-  if (origin === 'string') return ' characters';
-  return origin === 'array' ? ' entries' : '';
+const plainSize = { tooLittle: 'is too small', tooMuch: 'is too large', unit: undefined };
+const sizes: Readonly<Record<string, Omit<typeof plainSize, 'unit'> & { unit: readonly [string, string] }>> =
+  {
+    string: { tooLittle: 'is empty or too short', tooMuch: 'is too long', unit: ['character', 'characters'] },
+    array: { tooLittle: 'has too few entries', tooMuch: 'has too many entries', unit: ['entry', 'entries'] },
+  };
+
+function countOf(count: number | bigint, unit: readonly [one: string, many: string] | undefined): string {
+  return unit === undefined ? String(count) : `${count} ${Number(count) === 1 ? unit[0] : unit[1]}`;
 }
 
 /** Walks the schema along a path, to the keys of the object there. */
