@@ -118,7 +118,7 @@ const mounts: Readonly<Record<string, (vk: Valetkey) => RequestListener>> = {
       .all('/mcp', vk.requireBearerAuth(), (req, res) => void handle(req, res, req.body));
   },
   'node:http': (vk) => vk.serve(createMcp(vk)),
-  "node:http with the SDK's own adapter": (vk) => vk.serve(toNodeHandler(createMcp(vk)) as NodeMcpHandler),
+  "node:http with the SDK's own adapter": (vk) => vk.serve(toNodeHandler(createMcp(vk))),
   'fetch style': overFetch,
   'SDK 1.x without sessions': (vk) => express().use(vk.serve(statelessV1(vk))),
   'SDK 1.x with sessions, behind a body parser': (vk) =>

@@ -15,12 +15,11 @@ export interface FetchMcpHandler {
   fetch(request: Request, options?: { authInfo?: AuthInfo }): Promise<Response>;
 }
 
+/** As a server gets it: what Node's type leaves open is there. */
+type ServerRequest = IncomingMessage & { method: string; url: string; auth?: AuthInfo };
+
 /** What `toNodeHandler` gives, or `(req, res, body) => transport.handleRequest(req, res, body)` of SDK 1.x. */
-export type NodeMcpHandler = (
-  req: IncomingMessage & { auth?: AuthInfo },
-  res: ServerResponse,
-  parsedBody?: unknown,
-) => unknown;
+export type NodeMcpHandler = (req: ServerRequest, res: ServerResponse, parsedBody?: unknown) => unknown;
 
 export type McpHandler = FetchMcpHandler | NodeMcpHandler;
 
@@ -30,7 +29,7 @@ export function createMcpRoute(front: Front, resource: ProtectedResource, handle
 
   async function handle(exchange: Exchange, { authInfo, call }: Admitted): Promise<void> {
     if (typeof handler === 'function') {
-      const req: IncomingMessage & { body?: unknown; auth?: AuthInfo } = exchange.req;
+      const req = exchange.req as ServerRequest & { readonly body?: unknown };
       req.auth = authInfo;
       await handler(req, exchange.res, req.body);
       return;
