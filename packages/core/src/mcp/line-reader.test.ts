@@ -5,7 +5,9 @@ import { readLines } from './line-reader.ts';
 
 async function read(chunks: readonly (string | Uint8Array)[], maxBytes = 100): Promise<string[]> {
   const found: string[] = [];
-  const stream = Readable.from(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)));
+  const stream = Readable.from(
+    chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)),
+  );
   for await (const line of readLines(stream, maxBytes))
     found.push(line.kind === 'line' ? line.bytes.toString() : '(too long)');
   return found;

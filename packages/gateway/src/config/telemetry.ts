@@ -153,12 +153,12 @@ function buildOtlp(
 
 /** What a platform sets is not ours to refuse: what makes no sense is as if it were not there. */
 function numberOf(
-  text: string | undefined,
+  written: string | undefined,
   { min, max }: { readonly min: number; readonly max: number },
   standard: number,
   unit = 1,
 ): number {
-  const value = Number(text ?? Number.NaN) / unit;
+  const value = Number(written ?? Number.NaN) / unit;
   return value >= min && value <= max ? value : standard;
 }
 

@@ -65,6 +65,8 @@ test('a stream that ends while it is visited is not visited again', () => {
 
 test('0 switches it off', () => {
   const { timer, started } = createSeconds();
-  createKeepAlive(0, timer).watch(() => expect.unreachable()).touch();
+  createKeepAlive(0, timer)
+    .watch(() => expect.unreachable())
+    .touch();
   expect(started()).toBe(0);
 });
