@@ -133,9 +133,12 @@ function rememberLists(create: (policy: Policy) => ListFilter): (policy: Policy)
   };
 }
 
-/** Streams that stay open for hours are recorded when they open, all else when it has ended. */
-function isLongLived({ method }: Exchange, { operations }: Asked): boolean {
-  return method === 'GET' || operations.some((operation) => operation.method === 'subscriptions/listen');
+/**
+ * Streams that stay open for hours are recorded when they open, all else when it has ended. Of a batch none is: calls
+ * beside it would be recorded before they are made, and count as no calls.
+ */
+function isLongLived({ method }: Exchange, { operations: [only], isBatch }: Asked): boolean {
+  return method === 'GET' || (!isBatch && only?.method === 'subscriptions/listen');
 }
 
 /** Only requests are worked on; a notification, or an answer to the server's own question, ends what is. */
