@@ -46,7 +46,12 @@ export function openBackend(backend: AnyBackendConfig, config: Config, services:
     verifier,
     policy,
     rulesNow: () => rules.now,
-    annotations: createToolAnnotations({ backend: backend.name, store, ...world }),
+    annotations: createToolAnnotations({
+      backend: backend.name,
+      server: serverOf(backend),
+      store,
+      ...world,
+    }),
     audit,
     limits: config.limits,
     clock: world.clock,
@@ -78,6 +83,11 @@ export function openBackend(backend: AnyBackendConfig, config: Config, services:
     },
     close,
   };
+}
+
+/** What answers for a backend: its address, or the command. */
+function serverOf({ upstream, process }: AnyBackendConfig): string {
+  return upstream ?? JSON.stringify([process?.command, process?.args, process?.cwd]);
 }
 
 /** Each address goes the whole way: token, policy and audit are no other at an older one. */

@@ -6,7 +6,10 @@ export interface ListedTool {
 }
 
 export interface LearnedTools extends KnownTools {
-  /** The latest word counts. @returns whether something was new. */
+  /**
+   * The latest word counts; of a tool that is listed twice at once, that it does not only read.
+   * @returns whether something was new.
+   */
   learn(tools: readonly ListedTool[]): boolean;
   /** All that is known, the oldest word first. */
   list(): ListedTool[];
@@ -30,7 +33,13 @@ export function createLearnedTools(maxTools: number = defaultMaxTools): LearnedT
   };
   return {
     isReadOnly: (name) => known.get(name),
-    learn: (tools) => tools.filter(take).length > 0,
+    learn: (tools) => onceEach(tools).filter(take).length > 0,
     list: () => [...known].map(([name, isReadOnly]) => ({ name, isReadOnly })),
   };
+}
+
+function onceEach(tools: readonly ListedTool[]): ListedTool[] {
+  const said = new Map<string, boolean>();
+  for (const { name, isReadOnly } of tools) said.set(name, isReadOnly && said.get(name) !== false);
+  return [...said].map(([name, isReadOnly]) => ({ name, isReadOnly }));
 }

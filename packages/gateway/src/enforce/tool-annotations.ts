@@ -17,6 +17,8 @@ export interface ToolAnnotations extends KnownTools {
 export interface ToolAnnotationsOptions {
   /** Name of the backend. */
   readonly backend: string;
+  /** What stands behind the name: another server's word about its tools says nothing of this one's. Default: nothing. */
+  readonly server?: string;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Pick<Logger, 'warn'>;
@@ -32,7 +34,8 @@ const writeAgainMs = 24 * 3600 * 1000;
  * the store, and a replica that has heard nothing looks there. A call whose tool is known reads no store.
  */
 export function createToolAnnotations(options: ToolAnnotationsOptions): ToolAnnotations {
-  const { backend, clock, log } = options;
+  const { backend, server = '', clock, log } = options;
+  const key = JSON.stringify([backend, server]);
   const notes = options.store.collection<readonly ListedTool[]>('backend.tools');
   const learned = createLearnedTools();
   const never = Number.NEGATIVE_INFINITY;
@@ -46,7 +49,7 @@ export function createToolAnnotations(options: ToolAnnotationsOptions): ToolAnno
 
   /** Whatever this replica has heard itself is newer than what it reads. */
   async function read(): Promise<void> {
-    const found = (await notes.get(backend)) ?? [];
+    const found = (await notes.get(key)) ?? [];
     learned.learn(found.filter(({ name }) => learned.isReadOnly(name) === undefined));
   }
 
@@ -60,7 +63,7 @@ export function createToolAnnotations(options: ToolAnnotationsOptions): ToolAnno
       state.work = state.work.then(() =>
         quietly(async () => {
           await read();
-          await notes.put(backend, learned.list(), { lifetimeSeconds });
+          await notes.put(key, learned.list(), { lifetimeSeconds });
         }),
       );
     },
