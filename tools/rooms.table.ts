@@ -223,7 +223,7 @@ export const pureBuiltins: readonly string[] = ['node:crypto', 'node:buffer', 'n
 /** The way of an MCP request, as docs/map.md tells it. */
 export const wayOfARequest: readonly (readonly [room: string, step: string])[] = [
   [
-    'gateway/gateway.ts',
+    'gateway/routes.ts',
     'The route table gives the handler, the body limit, the CORS class and the rate limit.',
   ],
   [
