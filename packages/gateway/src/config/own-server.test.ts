@@ -106,5 +106,5 @@ test('the old pair of addresses is a resource of its own under the same rules', 
   const { legacySse, resource } = mustLoad({ ...minimal, legacySse: true });
   expect(legacySse?.resource.resource).toBe('http://localhost:3001/sse');
   expect(legacySse?.resource.rules).toEqual(resource.rules);
-  expect(pathsOf({ ...minimal, legacySse: { path: '/mcp' } })).toEqual(['legacySse']);
+  expect(pathsOf({ ...minimal, legacySse: { sse: '/mcp' } })).toEqual(['legacySse']);
 });

@@ -80,7 +80,7 @@ const ownServerSchema = z.strictObject({
   legacySse: z
     .union([
       z.boolean(),
-      z.strictObject({ path: path.default('/sse'), messagePath: path.default('/message') }),
+      z.strictObject({ sse: path.default('/sse'), message: path.default('/message') }),
     ])
     .default(false)
     .describe('The HTTP+SSE pair of 2024-11-05 beside the endpoint.'),
@@ -177,7 +177,7 @@ function checkCredential(options: unknown): ConfigFault[] {
 
 function checkPaths({ path: endpoint, legacySse }: Own): ConfigFault[] {
   if (typeof legacySse === 'boolean') return [];
-  const paths = [endpoint, legacySse.path, legacySse.messagePath].map((each) => each.toLowerCase());
+  const paths = [endpoint, legacySse.sse, legacySse.message].map((each) => each.toLowerCase());
   if (new Set(paths).size === paths.length) return [];
   return [{ path: 'legacySse', ...complain('shares a path', 'Give each of the three a path of its own') }];
 }
@@ -191,7 +191,7 @@ function build(own: Own, resolved: Resolved, surroundings: Surroundings): OwnSer
       : buildServer({ ...own, entra: { ...entra, credential } }, resolved, surroundings);
   const { audience, applications, only } = typeof direct === 'boolean' ? plainDirect : direct;
   const resource = buildResource(own, own.path);
-  const legacySse = own.legacySse === true ? { path: '/sse', messagePath: '/message' } : own.legacySse;
+  const legacySse = own.legacySse === true ? { sse: '/sse', message: '/message' } : own.legacySse;
   return {
     ...buildFront(own, (file) => resolvePath(file, surroundings)),
     resource,
@@ -201,8 +201,8 @@ function build(own: Own, resolved: Resolved, surroundings: Surroundings): OwnSer
       ? {}
       : {
           legacySse: {
-            resource: buildResource(own, legacySse.path),
-            messagePath: legacySse.messagePath,
+            resource: buildResource(own, legacySse.sse),
+            messagePath: legacySse.message,
           },
         }),
     ...(direct === false
