@@ -55,7 +55,8 @@ export function createAdmission(front: Front, resource: ProtectedResource): Admi
   const context = challengeContext(front, resource, metadataUrl);
 
   async function recognize(exchange: Exchange): Promise<Result<VerifiedToken, Stop>> {
-    const caller = await authenticate(exchange, verifier, resource.resource).catch(keysOutOfReach);
+    const ask = async () => authenticate(exchange, verifier, resource.resource);
+    const caller = await ask().catch(keysOutOfReach);
     if (!caller.ok) return caller;
     if (isBlind()) return stop({ kind: 'store_unavailable' });
     const rechecked = recheck(caller.value);

@@ -31,6 +31,8 @@ export type GatewayOptions = ServicesOptions;
 export interface Gateway {
   /** For `node:http`: the whole gateway. */
   readonly listener: RequestListener;
+  /** Whether a path is that of an MCP endpoint, for `openFastPath`. */
+  isMcpPath(path: string): boolean;
   /**
    * Puts another configuration into effect: all of it from one request to the next, or nothing.
    *
@@ -52,6 +54,7 @@ interface Generation {
   readonly backends: readonly Backend[];
   readonly limits: { readonly limiter: RateLimiter; readonly checkClientLimit: CheckClientLimit };
   readonly listener: RequestListener;
+  readonly mcpPaths: ReadonlySet<string>;
 }
 
 /**
@@ -92,6 +95,7 @@ export async function createGateway(
 
   return {
     listener: (req, res) => current.listener(req, res),
+    isMcpPath: (path) => current.mcpPaths.has(path),
     async reload(changed) {
       const faults = checkReload(current.config, changed);
       if (faults.length > 0) return err(faults);
@@ -149,7 +153,8 @@ function openGeneration(config: Config, services: Services, previous?: Generatio
     observer: services.telemetry.requests,
     isAuditFull,
   });
-  return { config, backends, limits, listener };
+  const mcpPaths = new Set(config.backends.map(({ path }) => path));
+  return { config, backends, limits, listener, mcpPaths };
 }
 
 /** What opens an event stream; see `askedWithoutBody`. */
@@ -161,7 +166,7 @@ function cutUnwelcome(streams: OpenStreams, backends: readonly Backend[]): void 
   streams.cutWhere(({ resource, principal, lasting }) => {
     const policy = policies.get(resource);
     if (policy === undefined) return 'not_served';
-    const operations = [opening, ...(lasting?.() ?? [])];
+    const operations = [opening, ...(lasting ?? [])];
     const isAllowed = operations.every((operation) => policy.decide(principal, operation).allow);
     return isAllowed ? undefined : 'rights_changed';
   });

@@ -2,6 +2,7 @@
  * The way of an MCP request, from the bearer token to the audit record. Here `enforce` and `proxy` meet, which do
  * not know each other; what is said, held and written on the way stands in `mcp/`.
  */
+import { andThen, type Eventually } from '@valetkey/core/base/eventually';
 import type { Result } from '@valetkey/core/base/result';
 import type { Policy } from '@valetkey/core/policy/decide';
 import type { Limits, ProtectedResource } from './config/config.ts';
@@ -16,7 +17,7 @@ import type { Exchange, Handler } from './http/exchange.ts';
 import { type CallEnd, type CallRecordOptions, openCallRecord } from './mcp/call-record.ts';
 import { holdRight } from './mcp/held-right.ts';
 import { createRefuse, reasonOf, refusalOf } from './mcp/refuse.ts';
-import type { BackendFault, BackendProxy, Forwarded } from './proxy/backend-proxy.ts';
+import type { BackendFault, BackendProxy, Forwarded, StreamEnd } from './proxy/backend-proxy.ts';
 import { createOpenStreams, type OpenStreams } from './proxy/open-streams.ts';
 import type { Load } from './proxy/resilience/capacity.ts';
 
@@ -54,13 +55,15 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
 
   return async (exchange) => {
     const call = openCallRecord(exchange, options);
-    const caller = await admit(exchange, options);
+    const admitted = admit(exchange, options);
+    const caller = admitted instanceof Promise ? await admitted : admitted;
     if (!caller.ok) return call.unauthenticated(caller.error.reason, refuse(exchange, caller.error.refusal));
     const { principal } = caller.value;
     call.authenticated(principal);
     const right = holdRight(exchange, caller.value, backend.resource, streams);
 
-    const asked = await readAsked(exchange, limits, options.methods);
+    const read = readAsked(exchange, limits, options.methods);
+    const asked = read instanceof Promise ? await read : read;
     if (!asked.ok) {
       if (asked.error === 'client_gone') return;
       return call.unreadable(asked.error.reason, refuse(exchange, asked.error.refusal));
@@ -69,7 +72,8 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     call.asked(asked.value);
 
     const rules = rulesNow();
-    const judged = await judgeOperations(rules, annotations, principal, operations);
+    const decided = judgeOperations(rules, annotations, principal, operations);
+    const judged = decided instanceof Promise ? await decided : decided;
     call.judged();
     const lost = right.lost();
     if (lost !== undefined) return call.lapsed(lost, refuse(exchange, { kind: 'bad_token' }));
@@ -80,22 +84,25 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     const lasts = isLongLived(exchange, asked.value);
     if (lasts) right.lastsFor(operations);
     const rewriteMessage = findLists(rules).findRewrite(principal, exchange.method, asked.value);
-    const sent = proxy.forward(exchange, {
-      principal,
-      body: bytes,
-      era,
-      load: loadOf(exchange, asked.value),
-      watch: call.forwarding,
-      ...(rewriteMessage === undefined ? {} : { rewriteMessage }),
-    });
-    const forwarded = await sent.catch((fault: unknown) => {
+    let forwarded: Result<Forwarded, BackendFault>;
+    try {
+      forwarded = await proxy.forward(exchange, {
+        principal,
+        body: bytes,
+        era,
+        load: loadOf(exchange, asked.value),
+        watch: call.forwarding,
+        rewriteMessage,
+      });
+    } catch (fault) {
       // The backend may have run it all the same.
       call.ended({ outcome: 'error', reason: 'fault', httpStatus: 500 });
       throw fault;
-    });
+    }
     right.cutNow();
     if (!forwarded.ok) return call.ended(answerFault(exchange, forwarded.error, asked.value));
-    const end = await endOf(forwarded.value, lasts);
+    const { status, ended, end: known } = forwarded.value;
+    const end = endOf(status, lasts ? 'complete' : (known ?? (await ended)));
     const cut = right.cutReason();
     call.ended(cut === undefined ? end : { ...end, outcome: 'denied', reason: cut });
     if (!lasts || cut !== undefined) return;
@@ -113,15 +120,20 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
 }
 
 /** Who is calling, and whether that is still so. */
-async function admit(exchange: Exchange, options: McpEndpointOptions): Promise<Result<VerifiedToken, Stop>> {
-  const { verifier, backend, isBlind = () => false, recheck = () => undefined } = options;
-  const caller = await authenticate(exchange, verifier, backend.resource);
-  if (!caller.ok) return caller;
-  if (isBlind()) return stop({ kind: 'store_unavailable' });
-  const rechecked = recheck(caller.value);
-  if (rechecked === undefined || (await rechecked)) return caller;
-  return stop({ kind: 'bad_token' }, 'no_longer_so');
+function admit(
+  exchange: Exchange,
+  { verifier, backend, isBlind = never, recheck }: McpEndpointOptions,
+): Eventually<Result<VerifiedToken, Stop>> {
+  return andThen(authenticate(exchange, verifier, backend.resource), (caller) => {
+    if (!caller.ok) return caller;
+    if (isBlind()) return stop({ kind: 'store_unavailable' });
+    const rechecked = recheck?.(caller.value);
+    if (rechecked === undefined) return caller;
+    return rechecked.then((isSo) => (isSo ? caller : stop({ kind: 'bad_token' }, 'no_longer_so')));
+  });
 }
+
+const never = () => false;
 
 /** One filter for each set of rules. */
 function rememberLists(create: (policy: Policy) => ListFilter): (policy: Policy) => ListFilter {
@@ -147,8 +159,7 @@ function loadOf(exchange: Exchange, asked: Asked): Load | undefined {
   return asked.operations.some(({ kind, id }) => kind === 'request' && id !== undefined) ? 'call' : undefined;
 }
 
-async function endOf({ status, ended }: Forwarded, lasts: boolean): Promise<CallEnd> {
-  const end = lasts ? 'complete' : await ended;
+function endOf(status: number, end: StreamEnd): CallEnd {
   if (end !== 'complete') return { outcome: 'error', reason: end, httpStatus: status };
   return { outcome: status < 400 ? 'success' : 'error', httpStatus: status };
 }

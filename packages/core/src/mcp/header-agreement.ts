@@ -122,5 +122,14 @@ function missingEnvelope(message: JsonRpcMessage): Result<undefined, JsonRpcFaul
 
 /** Without the optional white space around a field value (RFC 9110 §5.5), as the SDK compares it. */
 function trimmed(header: string | undefined): string | undefined {
-  return header?.replace(/^[\t ]+/, '').replace(/(?<![\t ])[\t ]+$/, '');
+  if (
+    header === undefined ||
+    !(isBlank(header.charCodeAt(0)) || isBlank(header.charCodeAt(header.length - 1)))
+  )
+    return header;
+  return header.replace(/^[\t ]+/, '').replace(/(?<![\t ])[\t ]+$/, '');
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }

@@ -29,25 +29,25 @@ export interface AuditEvent {
   /** `Exchange.id`: one request. */
   readonly correlationId: string;
   /** `createSignInId`: one sign-in over all its requests. Found by itself where there is a `sessionId`. */
-  readonly signInId?: string;
+  readonly signInId?: string | undefined;
   /** Machine-readable: `invalid_grant`, `missing_role`, `AADSTS50105`. */
-  readonly reason?: string;
-  readonly tenantId?: string;
-  readonly objectId?: string;
-  readonly clientId?: string;
+  readonly reason?: string | undefined;
+  readonly tenantId?: string | undefined;
+  readonly objectId?: string | undefined;
+  readonly clientId?: string | undefined;
   /** What the client calls itself, and where it wants answers: what the consent page shows of it. */
-  readonly clientName?: string;
-  readonly redirectHosts?: string;
-  readonly sessionId?: string;
-  readonly backend?: string;
+  readonly clientName?: string | undefined;
+  readonly redirectHosts?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly backend?: string | undefined;
   /** JSON-RPC method, and tool name where there is one. */
-  readonly method?: string;
-  readonly target?: string;
-  readonly ip?: string;
-  readonly httpStatus?: number;
-  readonly durationMs?: number;
+  readonly method?: string | undefined;
+  readonly target?: string | undefined;
+  readonly ip?: string | undefined;
+  readonly httpStatus?: number | undefined;
+  readonly durationMs?: number | undefined;
   /** Entra's correlation id, for the tenant's own sign-in log. */
-  readonly entraCorrelationId?: string;
+  readonly entraCorrelationId?: string | undefined;
 }
 
 export interface Audit {

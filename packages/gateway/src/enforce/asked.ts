@@ -1,3 +1,4 @@
+import { andThen, type Eventually } from '@valetkey/core/base/eventually';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import { checkBatchEra, type Era, eraOf } from '@valetkey/core/mcp/era';
 import type { JsonRpcFault } from '@valetkey/core/mcp/errors';
@@ -6,7 +7,7 @@ import { type JsonRpcBody, parseJsonRpcBody } from '@valetkey/core/mcp/json-rpc'
 import { type Operation, operationOf } from '@valetkey/core/mcp/operation';
 import { findTraceContext, type TraceContext } from '@valetkey/core/mcp/trace-context';
 import type { Limits } from '../config/config.ts';
-import { readBody } from '../http/body.ts';
+import { type BodyRefusal, readBody } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { mcpMethods, type Stop, stop } from './refusal.ts';
 
@@ -26,19 +27,26 @@ export interface Asked {
  *
  * @returns why not, or `client_gone` when the client left while it was sending: there is nobody to answer.
  */
-export async function readAsked(
+export function readAsked(
   exchange: Exchange,
   limits: Pick<Limits, 'mcpBodyBytes' | 'requestTimeoutMs'>,
   allowed: readonly string[] = mcpMethods,
-): Promise<Result<Asked, Stop | 'client_gone'>> {
+): Eventually<Result<Asked, Stop | 'client_gone'>> {
   const { method, req } = exchange;
   if (!allowed.includes(method)) return stop({ kind: 'wrong_method', allowed });
   if (method !== 'POST') return ok(askedWithoutBody(method));
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = req.headers;
-  if (!/^application\/json *(;|$)/i.test(type) || encoding !== 'identity') {
-    return stop({ kind: 'wrong_media_type' });
-  }
-  const body = await readBody(exchange, limits.mcpBodyBytes, limits.requestTimeoutMs);
+  const isJson = type === 'application/json' || /^application\/json *(;|$)/i.test(type);
+  if (!isJson || encoding !== 'identity') return stop({ kind: 'wrong_media_type' });
+  return andThen(readBody(exchange, limits.mcpBodyBytes, limits.requestTimeoutMs), (body) =>
+    readMessages(exchange, body),
+  );
+}
+
+function readMessages(
+  exchange: Exchange,
+  body: Result<Uint8Array, BodyRefusal>,
+): Result<Asked, Stop | 'client_gone'> {
   if (!body.ok) {
     if (body.error === 'aborted') return err('client_gone');
     return stop({ kind: body.error === 'timeout' ? 'body_too_slow' : 'body_too_large' });
@@ -78,5 +86,6 @@ function findFault(exchange: Exchange, body: JsonRpcBody): JsonRpcFault | undefi
 
 /** A header sent twice arrives joined by a comma, and so agrees with no body. */
 function header({ req }: Exchange, name: string): string | undefined {
-  return [req.headers[name] ?? []].flat()[0];
+  const value = req.headers[name];
+  return typeof value === 'object' ? value[0] : value;
 }

@@ -1,4 +1,5 @@
-import { err, ok, type Result } from '@valetkey/core/base/result';
+import { andThen, type Eventually } from '@valetkey/core/base/eventually';
+import { err, type Result } from '@valetkey/core/base/result';
 import type { Exchange } from '../http/exchange.ts';
 import { findRawHeader } from '../http/raw-headers.ts';
 import { parseBearer } from './bearer.ts';
@@ -11,11 +12,11 @@ import type { TokenVerifier, VerifiedToken } from './verify-token.ts';
  *
  * @param resource the only audience accepted.
  */
-export async function authenticate(
+export function authenticate(
   { req }: Exchange,
   verifier: TokenVerifier,
   resource: string,
-): Promise<Result<VerifiedToken, Stop>> {
+): Eventually<Result<VerifiedToken, Stop>> {
   // `headers.authorization` would silently be the first of two.
   const bearer = parseBearer(findRawHeader(req.rawHeaders, 'authorization'));
   if (!bearer.ok) {
@@ -23,6 +24,7 @@ export async function authenticate(
       ? stop({ kind: 'no_token' })
       : stop({ kind: 'bad_token' }, bearer.error);
   }
-  const token = await verifier.verify(bearer.value, resource);
-  return token.ok ? ok(token.value) : err({ refusal: { kind: 'bad_token' }, reason: token.error });
+  return andThen(verifier.verify(bearer.value, resource), (token) =>
+    token.ok ? token : err({ refusal: { kind: 'bad_token' }, reason: token.error }),
+  );
 }

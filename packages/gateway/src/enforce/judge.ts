@@ -1,3 +1,4 @@
+import type { Eventually } from '@valetkey/core/base/eventually';
 import type { Operation } from '@valetkey/core/mcp/operation';
 import type { Policy } from '@valetkey/core/policy/decide';
 import type { Principal } from '@valetkey/core/policy/principal';
@@ -8,17 +9,18 @@ import type { ToolAnnotations } from './tool-annotations.ts';
  * What policy says of every message of a request, each by itself. Where a rule goes by what the backend says of a tool,
  * and nobody here has heard it, other replicas are asked before it counts as unknown.
  */
-export async function judgeOperations(
+export function judgeOperations(
   policy: Policy,
   annotations: ToolAnnotations,
   principal: Principal,
   operations: readonly Operation[],
-): Promise<readonly Judged[]> {
+): Eventually<readonly Judged[]> {
   const isUnheard = (operation: Operation) =>
     policy.asksForAnnotation(operation) && annotations.isReadOnly(operation.name ?? '') === undefined;
-  if (policy.usesAnnotations && operations.some(isUnheard)) await annotations.look();
-  return operations.map((operation) => ({
-    operation,
-    decision: policy.decide(principal, operation, annotations),
-  }));
+  const judge = () =>
+    operations.map((operation) => ({
+      operation,
+      decision: policy.decide(principal, operation, annotations),
+    }));
+  return policy.usesAnnotations && operations.some(isUnheard) ? annotations.look().then(judge) : judge();
 }

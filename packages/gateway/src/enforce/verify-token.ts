@@ -1,5 +1,6 @@
 /** Is this one of our access tokens, for this resource, now? Answered from the token and the key ring alone. */
 import { CLOCK_DIFFERENCE_SECONDS, type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import type { Eventually } from '@valetkey/core/base/eventually';
 import { createRecent } from '@valetkey/core/base/recent';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
@@ -33,9 +34,11 @@ export interface VerifiedToken {
   readonly expiresAtSeconds: number;
 }
 
+export type Verdict = Result<VerifiedToken, TokenFault>;
+
 export interface TokenVerifier {
   /** @param resource the resource the request was sent to: the only audience accepted, byte for byte. */
-  verify(token: string, resource: string): Promise<Result<VerifiedToken, TokenFault>>;
+  verify(token: string, resource: string): Eventually<Verdict>;
 }
 
 export interface TokenVerifierOptions {
@@ -78,19 +81,22 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     return ok(verified);
   }
 
+  async function verifyFresh(id: string, token: string, resource: string): Promise<Verdict> {
+    const fresh = await openToken(token, keyRing, clock);
+    if (!fresh.ok) return fresh;
+    opened.set(id, fresh.value);
+    return judge(fresh.value, resource);
+  }
+
   return {
-    async verify(token, resource) {
+    /** Most tokens are known, and nobody waits for a promise that is kept already. */
+    verify(token, resource) {
       const id = hashToken(token);
       const known = opened.get(id);
-      if (known !== undefined) {
-        const verdict = judge(known, resource);
-        if (!verdict.ok && verdict.error === 'expired') opened.delete(id);
-        return verdict;
-      }
-      const fresh = await openToken(token, keyRing, clock);
-      if (!fresh.ok) return fresh;
-      opened.set(id, fresh.value);
-      return judge(fresh.value, resource);
+      if (known === undefined) return verifyFresh(id, token, resource);
+      const verdict = judge(known, resource);
+      if (!verdict.ok && verdict.error === 'expired') opened.delete(id);
+      return verdict;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Eventually } from '@valetkey/core/base/eventually';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Exchange } from './exchange.ts';
 
@@ -24,10 +25,10 @@ export function readBody(
   exchange: Exchange,
   maxBytes: number,
   timeoutMs = 15_000,
-): Promise<Result<Uint8Array, BodyRefusal>> {
+): Eventually<Result<Uint8Array, BodyRefusal>> {
   const { req, res } = exchange;
-  const known = readBefore.get(req);
-  if (known !== undefined) return Promise.resolve(known.length > maxBytes ? err('too-large') : ok(known));
+  const known = exchange.body ?? readBefore.get(req);
+  if (known !== undefined) return known.length > maxBytes ? err('too-large') : ok(known);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;

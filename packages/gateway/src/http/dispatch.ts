@@ -117,18 +117,7 @@ export function createRouter(
   function openExchange(req: IncomingMessage, res: ServerResponse, target: string): Exchange {
     const id = nextId();
     res.setHeader('X-Request-Id', id);
-    let url: URL | undefined;
-    return {
-      id,
-      method: (req.method ?? 'GET').toUpperCase(),
-      // Most requests are for an MCP endpoint, which asks for no part of it.
-      get url() {
-        return (url ??= new URL(target, options.publicUrl));
-      },
-      ip: options.clientIp(req),
-      req,
-      res,
-    };
+    return new OpenExchange(id, target, options.publicUrl, options.clientIp(req), req, res);
   }
 
   function isOriginOk(req: IncomingMessage): boolean {
@@ -150,6 +139,41 @@ export function createRouter(
     if (counted.ok) return undefined;
     exchange.res.setHeader('Retry-After', String(counted.error.retryAfterSeconds));
     return refusals.tooMany;
+  }
+}
+
+class OpenExchange implements Exchange {
+  readonly id: string;
+  readonly method: string;
+  readonly ip: string;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly body: Uint8Array | undefined;
+  readonly #target: string;
+  readonly #publicUrl: string;
+  #url: URL | undefined;
+
+  constructor(
+    id: string,
+    target: string,
+    publicUrl: string,
+    ip: string,
+    req: IncomingMessage,
+    res: ServerResponse,
+  ) {
+    this.id = id;
+    this.method = (req.method ?? 'GET').toUpperCase();
+    this.ip = ip;
+    this.req = req;
+    this.res = res;
+    this.body = (req as { readonly wholeBody?: Uint8Array }).wholeBody;
+    this.#target = target;
+    this.#publicUrl = publicUrl;
+  }
+
+  /** Most requests are for an MCP endpoint, which asks for no part of it. */
+  get url(): URL {
+    return (this.#url ??= new URL(this.#target, this.#publicUrl));
   }
 }
 

@@ -14,6 +14,8 @@ export interface Exchange {
   readonly ip: string;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  /** The body, where it has come whole with the head: there is nothing to wait for. */
+  readonly body?: Uint8Array | undefined;
 }
 
 export type Handler = (exchange: Exchange) => Promise<void> | void;

@@ -29,7 +29,7 @@ export function createHttpServer(router: RequestListener, options: ServerOptions
     },
     (req, res) => {
       answers.add(res);
-      res.once('close', () => answers.delete(res));
+      res.on('close', () => answers.delete(res));
       if (!server.listening) res.shouldKeepAlive = false;
       router(req, res);
     },

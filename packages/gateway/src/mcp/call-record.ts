@@ -46,80 +46,105 @@ export interface CallRecordOptions {
 }
 
 export function openCallRecord(exchange: Exchange, options: CallRecordOptions): CallRecord {
-  const { backend, audit, clock, log } = options;
-  const startedMs = clock.nowMs();
-  const watch = options.watch?.(exchange);
-  let who: Caller | undefined;
-  let operations: readonly Operation[] = [];
+  return new OpenCallRecord(exchange, options);
+}
 
-  const record = (event: Event) => {
-    const durationMs = clock.nowMs() - startedMs;
+/** A class, since there is one for each request: a closure for each of its methods would cost more than what they do. */
+class OpenCallRecord implements CallRecord {
+  readonly #exchange: Exchange;
+  readonly #options: CallRecordOptions;
+  readonly #startedMs: number;
+  readonly #watch: CallWatch | undefined;
+  #who: Caller | undefined;
+  #operations: readonly Operation[] = [];
+
+  constructor(exchange: Exchange, options: CallRecordOptions) {
+    this.#exchange = exchange;
+    this.#options = options;
+    this.#startedMs = options.clock.nowMs();
+    this.#watch = options.watch?.(exchange);
+  }
+
+  get forwarding(): ForwardWatch | undefined {
+    return this.#watch?.forwarding;
+  }
+
+  unauthenticated(reason: string, httpStatus: number): void {
+    this.#watch?.authenticated(undefined);
+    this.#record('access.denied', { outcome: 'denied', reason, httpStatus });
+  }
+
+  authenticated(principal: Principal): void {
+    this.#watch?.authenticated(principal.clientId);
+    this.#who = principal;
+  }
+
+  unreadable(reason: string, httpStatus: number): void {
+    this.#record('mcp.call', { outcome: 'error', reason, httpStatus });
+  }
+
+  asked(asked: Asked): void {
+    this.#operations = asked.operations;
+    this.#watch?.asked(asked);
+  }
+
+  judged(): void {
+    this.#watch?.judged();
+  }
+
+  lapsed(reason: CutReason, httpStatus: number): void {
+    this.#record('access.denied', { outcome: 'denied', reason, httpStatus });
+    this.#watch?.ended({ outcome: 'denied', reason, httpStatus });
+  }
+
+  denied(judged: readonly Judged[], httpStatus: number): void {
+    let first: string | undefined;
+    for (const { operation, decision } of judged) {
+      if (decision.allow) continue;
+      const { reason } = decision;
+      first ??= reason;
+      this.#record('access.denied', { outcome: 'denied', reason, httpStatus }, operation);
+    }
+    this.#watch?.ended({ outcome: 'denied', reason: first, httpStatus });
+  }
+
+  ended(end: CallEnd): void {
+    for (const operation of this.#operations) this.#record('mcp.call', end, operation);
+    this.#watch?.ended(end);
+    const { log, backend } = this.#options;
+    if (log.isLevelEnabled('debug'))
+      log.debug({ requestId: this.#exchange.id, backend: backend.name, ...end }, 'mcp request');
+  }
+
+  streaming(): (cut: CutReason | undefined) => void {
+    const hasEnded = this.#watch?.streaming();
+    return (cut) => {
+      hasEnded?.();
+      if (cut !== undefined) this.#record('access.denied', { outcome: 'denied', reason: cut });
+    };
+  }
+
+  #record(event: AuditEvent['event'], end: CallEnd, operation?: Operation): void {
+    const { audit, clock, backend } = this.#options;
+    const who = this.#who;
+    const { id, ip } = this.#exchange;
     audit.record({
-      ...event,
-      ...who,
-      correlationId: exchange.id,
+      event,
+      outcome: end.outcome,
+      correlationId: id,
+      reason: end.reason,
+      tenantId: who?.tenantId,
+      objectId: who?.objectId,
+      clientId: who?.clientId,
+      sessionId: who?.sessionId,
       backend: backend.name,
-      ip: exchange.ip,
-      durationMs,
+      method: operation?.method === '' ? 'response' : operation?.method,
+      target: operation?.name,
+      ip,
+      httpStatus: end.httpStatus,
+      durationMs: clock.nowMs() - this.#startedMs,
     });
-  };
-
-  return {
-    unauthenticated(reason, httpStatus) {
-      watch?.authenticated(undefined);
-      record({ event: 'access.denied', outcome: 'denied', reason, httpStatus });
-    },
-    authenticated(principal) {
-      watch?.authenticated(principal.clientId);
-      who = callerOf(principal);
-    },
-    unreadable(reason, httpStatus) {
-      record({ event: 'mcp.call', outcome: 'error', reason, httpStatus });
-    },
-    asked(asked) {
-      ({ operations } = asked);
-      watch?.asked(asked);
-    },
-    judged: () => watch?.judged(),
-    lapsed(reason, httpStatus) {
-      record({ event: 'access.denied', outcome: 'denied', reason, httpStatus });
-      watch?.ended({ outcome: 'denied', reason, httpStatus });
-    },
-    denied(judged, httpStatus) {
-      let first: string | undefined;
-      for (const { operation, decision } of judged) {
-        if (decision.allow) continue;
-        const { reason } = decision;
-        first ??= reason;
-        record({ event: 'access.denied', outcome: 'denied', reason, ...told(operation), httpStatus });
-      }
-      watch?.ended({ outcome: 'denied', reason: first, httpStatus });
-    },
-    forwarding: watch?.forwarding,
-    ended(end) {
-      for (const operation of operations) record({ event: 'mcp.call', ...end, ...told(operation) });
-      watch?.ended(end);
-      log.debug({ requestId: exchange.id, backend: backend.name, ...end }, 'mcp request');
-    },
-    streaming() {
-      const hasEnded = watch?.streaming();
-      return (cut) => {
-        hasEnded?.();
-        if (cut !== undefined) record({ event: 'access.denied', outcome: 'denied', reason: cut });
-      };
-    },
-  };
+  }
 }
 
-/** The part of an audit event that differs from one record of a request to the next. */
-type Event = Omit<AuditEvent, 'correlationId' | 'backend' | 'ip' | 'durationMs' | keyof Caller>;
-
-type Caller = Pick<AuditEvent, 'tenantId' | 'objectId' | 'clientId' | 'sessionId'>;
-
-function callerOf({ tenantId, objectId, clientId, sessionId }: Principal): Caller {
-  return { tenantId, objectId, clientId, sessionId };
-}
-
-function told({ method, name }: Operation) {
-  return { method: method === '' ? 'response' : method, ...(name === undefined ? {} : { target: name }) };
-}
+type Caller = Pick<Principal, 'tenantId' | 'objectId' | 'clientId' | 'sessionId'>;

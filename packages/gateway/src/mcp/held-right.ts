@@ -1,7 +1,8 @@
 import type { Operation } from '@valetkey/core/mcp/operation';
+import type { Principal } from '@valetkey/core/policy/principal';
 import type { VerifiedToken } from '../enforce/verify-token.ts';
 import type { Exchange } from '../http/exchange.ts';
-import type { CutReason, OpenStreams } from '../proxy/open-streams.ts';
+import type { CutReason, OpenStream, OpenStreams } from '../proxy/open-streams.ts';
 
 /** The right of a request to be answered, which can end while the request is under way. */
 export interface HeldRight {
@@ -21,38 +22,56 @@ export interface HeldRight {
  * by itself, and its call was allowed when it came.
  */
 export function holdRight(
-  { res }: Exchange,
-  { principal, expiresAtSeconds }: VerifiedToken,
+  exchange: Exchange,
+  token: VerifiedToken,
   resource: string,
   streams: OpenStreams,
 ): HeldRight {
-  let lost: CutReason | undefined;
-  let cut: CutReason | undefined;
-  let lasting: readonly Operation[] = [];
-  const cutNow = () => {
-    if (lost === undefined || !res.headersSent || res.destroyed) return;
+  return new RequestRight(exchange.res, token, resource, streams);
+}
+
+/** A class for the sake of its cost, as `OpenCallRecord` is. */
+class RequestRight implements HeldRight, OpenStream {
+  readonly principal: Principal;
+  readonly resource: string;
+  readonly expiresAtSeconds: number;
+  lasting: readonly Operation[] = [];
+  readonly #res: Exchange['res'];
+  #lost: CutReason | undefined;
+  #cut: CutReason | undefined;
+
+  constructor(res: Exchange['res'], token: VerifiedToken, resource: string, streams: OpenStreams) {
+    this.principal = token.principal;
+    this.expiresAtSeconds = token.expiresAtSeconds;
+    this.resource = resource;
+    this.#res = res;
+    const close = streams.open(this);
+    if (res.closed) close();
+    else res.on('close', close);
+  }
+
+  cut(reason: CutReason): void {
+    this.#lost = reason;
+    this.cutNow();
+  }
+
+  lost(): CutReason | undefined {
+    return this.#lost;
+  }
+
+  lastsFor(operations: readonly Operation[]): void {
+    this.lasting = operations;
+  }
+
+  cutNow(): void {
+    const res = this.#res;
+    if (this.#lost === undefined || !res.headersSent || res.destroyed) return;
     if (!String(res.getHeader('content-type') ?? '').startsWith('text/event-stream')) return;
-    cut = lost;
+    this.#cut = this.#lost;
     res.destroy();
-  };
-  const close = streams.open({
-    principal,
-    resource,
-    expiresAtSeconds,
-    lasting: () => lasting,
-    cut(reason) {
-      lost = reason;
-      cutNow();
-    },
-  });
-  if (res.closed) close();
-  else res.once('close', close);
-  return {
-    lost: () => lost,
-    lastsFor(operations) {
-      lasting = operations;
-    },
-    cutNow,
-    cutReason: () => cut,
-  };
+  }
+
+  cutReason(): CutReason | undefined {
+    return this.#cut;
+  }
 }

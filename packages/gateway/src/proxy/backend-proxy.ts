@@ -16,7 +16,7 @@ export interface ForwardRequest {
   /** What it takes of the backend's capacity; undefined: nothing, as a notification. */
   readonly load?: Load | undefined;
   /** Present when the answer may hold a list that this person must not see whole. */
-  readonly rewriteMessage?: RewriteMessage;
+  readonly rewriteMessage?: RewriteMessage | undefined;
   /** Told when the request goes out and when its answer comes. */
   readonly watch?: ForwardWatch | undefined;
 }
@@ -70,6 +70,8 @@ export interface Forwarded {
   readonly status: number;
   /** Settles, and never rejects, when the last byte is out or the stream has broken. */
   readonly ended: Promise<StreamEnd>;
+  /** Present where that is known already. */
+  readonly end?: StreamEnd;
 }
 
 export interface BackendProxy {

@@ -5,6 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '@valetkey/core/base/clock';
+import type { Eventually } from '@valetkey/core/base/eventually';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import { personId } from '@valetkey/core/policy/principal';
 import type { Logger } from 'pino';
@@ -47,6 +48,8 @@ export interface BackendProxyOptions {
 /** What the modern era does not have, and no client can make a backend have. */
 const sessionless = { 'mcp-session-id': '', 'last-event-id': '' };
 const jsonBody = { 'content-type': 'application/json' };
+const sessionlessJson = { ...sessionless, ...jsonBody };
+const nothing = {};
 
 interface Sent {
   readonly answer: Answer;
@@ -60,6 +63,8 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
   // The query is the operator's, never the client's: it could overwrite a key of the upstream URL.
   const path = address.pathname + address.search;
   const passToClient = createResponseHeaderFilter();
+  const passToModernClient = createResponseHeaderFilter(['mcp-session-id']);
+  const complete = Promise.resolve<StreamEnd>('complete');
   const headersFor = createUpstreamHeaders(options);
   const sessions = createSessionBinding({ store, clock, backend: backend.name });
   const upstream = openUpstream(address.origin, { connectMs: backend.timeouts.connectMs });
@@ -97,8 +102,7 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
   };
 
   function headersOf(answer: Answer, request: ForwardRequest, isEventStream: boolean) {
-    const headers = passToClient(answer.headers);
-    if (request.era === 'modern') delete headers['mcp-session-id'];
+    const headers = (request.era === 'modern' ? passToModernClient : passToClient)(answer.headers);
     headers['x-content-type-options'] = 'nosniff';
     // What one person's token fetched is nobody else's, unless the backend says otherwise.
     headers['cache-control'] ??= 'no-store';
@@ -137,12 +141,12 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     return other.ok ? send(exchange, request, other.value, true) : other;
   }
 
-  async function relay(
+  function relay(
     exchange: Exchange,
     request: ForwardRequest,
     answer: Answer,
     watch: ClientWatch,
-  ): Promise<Result<Forwarded, BackendFault>> {
+  ): Eventually<Result<Forwarded, BackendFault>> {
     const { res } = exchange;
     const status = answer.statusCode;
     const kind = mediaType(answer.headers['content-type']);
@@ -150,22 +154,17 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     const headers = headersOf(answer, request, isEventStream);
 
     if (request.rewriteMessage !== undefined && !isEventStream) {
-      const body = await readFiltered(answer, kind, request.rewriteMessage);
-      if (body === undefined) {
-        if (watch.isGone()) return err('client_gone');
-        if (answer.whole === undefined && answer.body.errored instanceof AnswerStalled) return err('timeout');
-        log.warn({ ...about(exchange), status }, 'backend gave a list that cannot be filtered');
-        return err('unusable_answer');
-      }
-      res.writeHead(status, { ...headers, 'content-length': body.length }).end(body);
-      return ok({ status, ended: Promise.resolve('complete') });
+      return readFiltered(answer, kind, request.rewriteMessage).then((body) =>
+        relayFiltered(exchange, answer, headers, body, watch),
+      );
     }
 
     if (request.rewriteMessage === undefined && answer.whole !== undefined) {
       if (status !== 204) headers['content-length'] = String(answer.whole.length);
       res.writeHead(status, headers);
       endWith(res, answer.whole);
-      return ok({ status, ended: Promise.resolve(res.destroyed ? 'client_gone' : 'complete') });
+      const end = res.destroyed ? 'client_gone' : 'complete';
+      return ok({ status, end, ended: end === 'complete' ? complete : Promise.resolve(end) });
     }
 
     // A filtered stream has another length than the backend announced.
@@ -174,6 +173,24 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     // Headers go out now: the first event may be an hour away, and a client waits for the headers to have come.
     res.flushHeaders();
     return ok({ status, ended: pump(exchange, request, answer, watch) });
+  }
+
+  function relayFiltered(
+    exchange: Exchange,
+    answer: Answer,
+    headers: Record<string, string | string[]>,
+    body: Uint8Array | undefined,
+    watch: ClientWatch,
+  ): Result<Forwarded, BackendFault> {
+    const status = answer.statusCode;
+    if (body === undefined) {
+      if (watch.isGone()) return err('client_gone');
+      if (answer.whole === undefined && answer.body.errored instanceof AnswerStalled) return err('timeout');
+      log.warn({ ...about(exchange), status }, 'backend gave a list that cannot be filtered');
+      return err('unusable_answer');
+    }
+    exchange.res.writeHead(status, { ...headers, 'content-length': body.length }).end(body);
+    return ok({ status, ended: complete });
   }
 
   async function pump(
@@ -243,7 +260,7 @@ interface ClientWatch {
 /** Nobody works for a client that has left. */
 function watchClient({ res }: Exchange, giveUp: () => void): ClientWatch {
   let isGone = false;
-  res.once('close', () => {
+  res.on('close', () => {
     if (res.writableFinished) return;
     // Set where `pipeline` destroyed the stream for the backend's fault. A `destroy()` without an error, as when the
     // server stops, leaves it undefined.
@@ -266,8 +283,8 @@ function codeOf(error: unknown): unknown {
 }
 
 function ownHeaders({ era, body }: ForwardRequest): Readonly<Record<string, string>> {
-  if (body === undefined) return era === 'modern' ? sessionless : {};
-  return era === 'modern' ? { ...sessionless, ...jsonBody } : jsonBody;
+  if (body === undefined) return era === 'modern' ? sessionless : nothing;
+  return era === 'modern' ? sessionlessJson : jsonBody;
 }
 
 function sessionOf({ req }: Exchange, request: ForwardRequest): string | undefined {

@@ -162,12 +162,15 @@ export function createRequestHeaderFilter(
   };
 }
 
-/** The headers of an answer as the client may see them. */
-export function createResponseHeaderFilter(): (
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-) => Record<string, string | string[]> {
+/** The headers of an answer as the client may see them. @param alsoDropped names in small letters. */
+export function createResponseHeaderFilter(
+  alsoDropped: readonly string[] = [],
+): (headers: Readonly<Record<string, string | string[] | undefined>>) => Record<string, string | string[]> {
   const isPassed = createVerdicts(
-    (folded) => !responseDropped.has(folded) && !startsWithAny(folded, neverToClientPrefixes),
+    (folded, written) =>
+      !responseDropped.has(folded) &&
+      !startsWithAny(folded, neverToClientPrefixes) &&
+      !alsoDropped.includes(written),
   );
   return (headers) => {
     const connection = headers['connection'];

@@ -23,7 +23,7 @@ export interface OpenStream {
   readonly resource: string;
   readonly expiresAtSeconds: number;
   /** What it was opened for, where it lasts: as long as that is allowed. Default: nothing in particular. */
-  readonly lasting?: () => readonly Operation[];
+  readonly lasting?: readonly Operation[];
   /** Breaks the connection: half an answer must not look like a whole one. */
   readonly cut: (reason: CutReason) => void;
 }

@@ -11,10 +11,17 @@ export interface UpstreamHeadersOptions {
   readonly credential: BackendCredential;
 }
 
+/** The headers of a request as a backend gets them. */
+export interface BackendHeaders {
+  /** Those of the client that may pass, in the flat form of `IncomingMessage.rawHeaders`. */
+  readonly passed: readonly string[];
+  /** What the gateway vouches for: objects that are the same for many requests. An empty value is not sent. */
+  readonly own: readonly OwnHeaders[];
+}
+
+export type OwnHeaders = Readonly<Record<string, string>>;
+
 /**
- * The headers of a request as a backend gets them, in the flat form of `IncomingMessage.rawHeaders`: those of the
- * client that may pass, then what the gateway vouches for.
- *
  * @param shown by the credential.
  * @param own of this request; they take the place of the client's. An empty value only drops it.
  */
@@ -22,39 +29,50 @@ export type UpstreamHeaders = (
   exchange: Exchange,
   request: ForwardRequest,
   shown: CredentialHeaders,
-  own: Readonly<Record<string, string>>,
-) => string[] | Promise<string[]>;
+  own: OwnHeaders,
+) => BackendHeaders | Promise<BackendHeaders>;
 
 const traceHeaders = ['traceparent', 'tracestate'];
+const always: OwnHeaders = { 'accept-encoding': 'identity' };
 
 export function createUpstreamHeaders(options: UpstreamHeadersOptions): UpstreamHeaders {
   const { backend, identity, credential } = options;
-  const passOn = createRequestHeaderFilter(credential.headerNames);
+  /** By what is dropped for the sake of a request's own headers, of which there are few kinds. */
+  const filters = new Map<string, ReturnType<typeof createRequestHeaderFilter>>();
+
+  function filterFor(own: OwnHeaders) {
+    const names = Object.keys(own);
+    const kind = names.join();
+    const found = filters.get(kind);
+    if (found !== undefined) return found;
+    const filter = createRequestHeaderFilter([...credential.headerNames, ...names]);
+    filters.set(kind, filter);
+    return filter;
+  }
 
   function write(
     { req, id }: Exchange,
     request: ForwardRequest,
-    ours: readonly Readonly<Record<string, string>>[],
-    own: Readonly<Record<string, string>>,
-  ): string[] {
+    shown: CredentialHeaders,
+    own: OwnHeaders,
+    identified: IdentityHeaders,
+  ): BackendHeaders {
     const trace = request.watch?.sending() ?? [];
-    const dropped = Object.keys(own);
-    const headers = passOn(req.rawHeaders, trace.length > 0 ? [...dropped, ...traceHeaders] : dropped);
-    for (const each of ours) {
-      for (const name of Object.keys(each)) {
-        const value = each[name] as string;
-        if (value !== '') headers.push(name, value);
-      }
-    }
-    headers.push('x-request-id', id, 'accept-encoding', 'identity', ...trace);
-    return headers;
+    const passed = filterFor(own)(req.rawHeaders, trace.length > 0 ? traceHeaders : undefined);
+    passed.push('x-request-id', id, ...trace);
+    return { passed, own: [identified, shown, own, always] };
   }
 
   return (exchange, request, shown, own) => {
     // Nearly always it has been signed before, and nobody waits.
     const known = identity.headersFor(request.principal, backend);
-    const writeWith = (identified: IdentityHeaders) =>
-      write(exchange, request, [identified, shown, own], own);
-    return known instanceof Promise ? known.then(writeWith) : writeWith(known);
+    if (!(known instanceof Promise)) return write(exchange, request, shown, own, known);
+    return known.then((identified) => write(exchange, request, shown, own, identified));
   };
+}
+
+/** All of them in the flat form. */
+export function listHeaders({ passed, own }: BackendHeaders): string[] {
+  const sent = own.flatMap((each) => Object.entries(each)).filter(([, value]) => value !== '');
+  return [...passed, ...sent.flat()];
 }

@@ -11,7 +11,7 @@ import { type BackendFault, faultName } from '../backend-proxy.ts';
 import type { CredentialHeaders } from '../credentials/backend-credential.ts';
 import { readEvents, type StreamEvent } from '../event-reader.ts';
 import type { Carrier, LinkEvents, MessageLink, OpenLink } from '../messages/message-link.ts';
-import { createUpstreamHeaders, type UpstreamHeadersOptions } from '../upstream-headers.ts';
+import { createUpstreamHeaders, listHeaders, type UpstreamHeadersOptions } from '../upstream-headers.ts';
 import { parseEndpoint } from './endpoint.ts';
 
 export interface SseLinkOptions extends UpstreamHeadersOptions {
@@ -74,7 +74,7 @@ export function createSseLinks(options: SseLinkOptions): SseLinks {
     asked: Request,
     shown: CredentialHeaders,
   ): Promise<Result<Dispatcher.ResponseData, BackendFault>> {
-    const headers = await headersFor(exchange, by, shown, { ...notItsOwn, ...asked.headers });
+    const headers = listHeaders(await headersFor(exchange, by, shown, { ...notItsOwn, ...asked.headers }));
     const { method, path, signal, body = null } = asked;
     try {
       return ok(await pool.request({ method, path, headers, body, signal }));

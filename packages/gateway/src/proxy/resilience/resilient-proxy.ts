@@ -1,11 +1,17 @@
 import type { Clock } from '@valetkey/core/base/clock';
-import { err } from '@valetkey/core/base/result';
+import { err, type Result } from '@valetkey/core/base/result';
 import type { Logger } from 'pino';
 import type { AnyBackendConfig } from '../../config/config.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import type { BackendState } from '../../telemetry/telemetry.ts';
-import { type BackendFault, type BackendProxy, type ForwardRequest, faultName } from '../backend-proxy.ts';
-import { createCapacity } from './capacity.ts';
+import {
+  type BackendFault,
+  type BackendProxy,
+  type Forwarded,
+  type ForwardRequest,
+  faultName,
+} from '../backend-proxy.ts';
+import { createCapacity, type Release } from './capacity.ts';
 import { type Attempt, createCircuit } from './circuit.ts';
 import { type Probe, startHealthCheck } from './health-check.ts';
 import type { RepeatingTimer } from '../../store/sweeper.ts';
@@ -53,20 +59,10 @@ export function createResilientProxy(options: ResilientProxyOptions): ResilientP
       : startHealthCheck({ backend: name, health: backend.health, probe, circuit, timer, log });
 
   return {
-    async forward(exchange, request) {
+    forward(exchange, request) {
       const entered = capacity.enter(request.load, (giveUp) => void exchange.res.once('close', giveUp));
-      const release = entered instanceof Promise ? await entered : entered;
-      if (release === undefined) {
-        if (exchange.res.destroyed) return err('client_gone');
-        log.warn({ requestId: exchange.id, backend: name, ...capacity.count() }, 'no room at a backend');
-        return err({ kind: 'busy', retryAfterSeconds: busySeconds });
-      }
-      const attempt = circuit.enter();
-      if (!attempt.ok) {
-        release();
-        return err({ kind: 'circuit_open', ...attempt.error });
-      }
-      return pass(exchange, request, attempt.value, release);
+      if (entered instanceof Promise) return entered.then((release) => send(exchange, request, release));
+      return send(exchange, request, entered);
     },
     state: () => ({
       name,
@@ -80,12 +76,28 @@ export function createResilientProxy(options: ResilientProxyOptions): ResilientP
     },
   };
 
-  async function pass(exchange: Exchange, request: ForwardRequest, attempt: Attempt, release: () => void) {
+  async function send(
+    exchange: Exchange,
+    request: ForwardRequest,
+    release: Release | undefined,
+  ): Promise<Result<Forwarded, BackendFault>> {
+    if (release === undefined) {
+      if (exchange.res.destroyed) return err('client_gone');
+      log.warn({ requestId: exchange.id, backend: name, ...capacity.count() }, 'no room at a backend');
+      return err({ kind: 'busy', retryAfterSeconds: busySeconds });
+    }
+    const entered = circuit.enter();
+    if (!entered.ok) {
+      release();
+      return err({ kind: 'circuit_open', ...entered.error });
+    }
+    const attempt = entered.value;
     try {
       const forwarded = await proxy.forward(exchange, request);
       if (forwarded.ok) {
         attempt.answered();
-        void forwarded.value.ended.then(release);
+        if (forwarded.value.end === undefined) void forwarded.value.ended.then(release);
+        else release();
       } else {
         tell(attempt, forwarded.error);
         release();

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
-import { readBody, readHead, startBody } from './answer-reader.ts';
+import { createHeaderNames } from '../../http/header-names.ts';
+import { readBody, readHead as readHeadWith, startBody } from './answer-reader.ts';
 import { BadAnswer } from './bad-answer.ts';
 
+const findName = createHeaderNames();
+const readHead = (bytes: Buffer) => readHeadWith(bytes, findName);
 const head = (...lines: string[]) => Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
 
 /** Reads an answer that comes in pieces of so many bytes. */
@@ -99,6 +102,7 @@ const bad: [what: string, lines: string[]][] = [
   ['a blank before the colon', [ok, 'Content-Length : 5']],
   ['no colon', [ok, 'X']],
   ['no name', [ok, ': x']],
+  ['a name that every object has', [ok, '__proto__: x']],
   ['a line feed in a value', [ok, 'X: a\nContent-Length: 5']],
   ['a carriage return in a value', [ok, 'X: a\rb']],
   ['a NUL in a value', [ok, 'X: a\0b']],

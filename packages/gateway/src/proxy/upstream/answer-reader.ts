@@ -15,6 +15,8 @@ export interface AnswerHead {
   readonly length: number | 'chunked' | 'until_close';
 }
 
+export type FindName = (written: string) => string | undefined;
+
 /** The body being read. */
 export interface BodyState {
   readonly head: AnswerHead;
@@ -27,16 +29,19 @@ const maxHeadBytes = 16 * 1024;
 /** All interim answers together: they are kept until the answer has come. */
 const maxInterimBytes = 64 * 1024;
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
-const token = /^[\w!#$%&'*+.^`|~-]+$/;
 const unsafeValue = /[^\t\x20-\x7e\x80-\xff]/;
 
 /**
  * @param bytes from the first byte of the answer.
  * @returns the head and where the body begins; undefined while it is not complete. Interim answers (RFC 9110 §15.2) are
  *   passed over.
+ * @param findName for the names of its headers: `createHeaderNames`.
  * @throws BadAnswer
  */
-export function readHead(bytes: Buffer): { readonly head: AnswerHead; readonly end: number } | undefined {
+export function readHead(
+  bytes: Buffer,
+  findName: FindName,
+): { readonly head: AnswerHead; readonly end: number } | undefined {
   let start = 0;
   for (;;) {
     if (start > maxInterimBytes) throw new BadAnswer('too many interim answers');
@@ -46,7 +51,7 @@ export function readHead(bytes: Buffer): { readonly head: AnswerHead; readonly e
       return undefined;
     }
     if (end - start > maxHeadBytes) throw new BadAnswer('the head is too large');
-    const head = parseHead(bytes.toString('latin1', start, end));
+    const head = parseHead(bytes.toString('latin1', start, end), findName);
     start = end + 4;
     if (head.statusCode >= 200) return { head, end: start };
     if (head.statusCode === 101) throw new BadAnswer('switching protocols unasked');
@@ -88,28 +93,27 @@ export function readBody(
   return end;
 }
 
-function parseHead(text: string): AnswerHead {
+function parseHead(text: string, findName: FindName): AnswerHead {
   let at = text.indexOf('\r\n');
   const first = statusLine.exec(at === -1 ? text : text.slice(0, at));
   if (first === null) throw new BadAnswer('no status line');
-  const headers: Record<string, string | string[]> = { __proto__: null } as never;
+  const headers: Record<string, string | string[]> = {};
   while (at !== -1) {
     const lineStart = at + 2;
     at = text.indexOf('\r\n', lineStart);
-    addHeader(headers, at === -1 ? text.slice(lineStart) : text.slice(lineStart, at));
+    addHeader(headers, at === -1 ? text.slice(lineStart) : text.slice(lineStart, at), findName);
   }
   const statusCode = Number(first[2]);
   return { statusCode, headers, ...framingOf(statusCode, first[1] === '1', headers) };
 }
 
-function addHeader(headers: Record<string, string | string[]>, line: string): void {
+function addHeader(headers: Record<string, string | string[]>, line: string, findName: FindName): void {
   const colon = line.indexOf(':');
-  const name = line.slice(0, colon);
   // A line that begins with white space continues the one before (obs-fold), for some readers.
-  if (colon < 1 || !token.test(name)) throw new BadAnswer('no header line');
+  const key = colon < 1 ? undefined : findName(line.slice(0, colon));
+  if (key === undefined) throw new BadAnswer('no header line');
   const value = withoutBlanks(line, colon + 1);
   if (unsafeValue.test(value)) throw new BadAnswer('a control character in a header');
-  const key = name.toLowerCase();
   const known = headers[key];
   if (known === undefined) headers[key] = value;
   else if (typeof known === 'string') headers[key] = [known, value];

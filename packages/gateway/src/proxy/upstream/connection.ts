@@ -4,7 +4,14 @@
  */
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { type AnswerHead, type BodyState, readBody, readHead, startBody } from './answer-reader.ts';
+import {
+  type AnswerHead,
+  type BodyState,
+  type FindName,
+  readBody,
+  readHead,
+  startBody,
+} from './answer-reader.ts';
 import { BadAnswer } from './bad-answer.ts';
 import { type Answer, type AnswerHeaders, type Asking, UpstreamFault } from './upstream.ts';
 
@@ -12,6 +19,8 @@ export interface ConnectionOwner {
   /** The answer has come whole, and another request may be sent. */
   onFree(connection: Connection, headers: AnswerHeaders): void;
   onClosed(connection: Connection): void;
+  /** Calls `write` together with that of other connections. */
+  gather(connection: Connection): void;
 }
 
 export interface ConnectTo {
@@ -20,6 +29,7 @@ export interface ConnectTo {
   readonly connectMs: number;
   /** Read into by every connection, and emptied before the next one reads. */
   readonly buffer: Buffer;
+  readonly findName: FindName;
 }
 
 interface Waiting {
@@ -32,6 +42,7 @@ export class Connection {
   usableUntilMs = 0;
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
+  readonly #findName: FindName;
   #waiting: Waiting | undefined;
   /** What has come of a head that is not complete yet. */
   #head: Buffer | undefined;
@@ -42,10 +53,12 @@ export class Connection {
   #isClosed = false;
   /** Odd while a request is under way. */
   #turn = 0;
+  #parts: readonly Uint8Array[] = [];
 
   constructor(to: ConnectTo, owner: ConnectionOwner) {
     this.#owner = owner;
     const { host, port, buffer } = to;
+    this.#findName = to.findName;
     const callback = (size: number) => this.#read(buffer.subarray(0, size));
     this.#socket = connect({ host, port, noDelay: true, onread: { buffer, callback } });
     const timer = setTimeout(() => this.#end('connect_timeout'), to.connectMs);
@@ -62,13 +75,8 @@ export class Connection {
   /** @param firstByteMs counts from now, so that it holds for connecting too. */
   send(parts: readonly Uint8Array[], firstByteMs: number): Asking {
     const turn = (this.#turn += 1);
-    const [head, body] = parts;
-    if (body !== undefined) this.#socket.cork();
-    if (head !== undefined) this.#socket.write(head);
-    if (body !== undefined) {
-      this.#socket.write(body);
-      this.#socket.uncork();
-    }
+    this.#parts = parts;
+    this.#owner.gather(this);
     this.#startTimer(firstByteMs);
     const answer = new Promise<Answer>((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -80,6 +88,21 @@ export class Connection {
         if (turn === this.#turn) this.#end('gave_up');
       },
     };
+  }
+
+  /** Writes what `send` was given. */
+  write(): void {
+    const [head, body] = this.#parts;
+    this.#parts = [];
+    if (this.#isClosed || head === undefined) return;
+    if (body === undefined) {
+      this.#socket.write(head);
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(head);
+    this.#socket.write(body);
+    this.#socket.uncork();
   }
 
   close(code: string): void {
@@ -119,7 +142,7 @@ export class Connection {
 
   #readHead(bytes: Buffer): void {
     const all = this.#head === undefined ? bytes : Buffer.concat([this.#head, bytes]);
-    const found = readHead(all);
+    const found = readHead(all, this.#findName);
     if (found === undefined) {
       this.#head = this.#head === undefined ? Buffer.from(all) : all;
       return;
@@ -135,7 +158,7 @@ export class Connection {
     const bytesSoFar = copyOf(parts);
     if (state.isOver) {
       this.#free(found.head);
-      waiting?.resolve(createWholeAnswer(found.head, bytesSoFar));
+      waiting?.resolve(new WholeAnswer(found.head, bytesSoFar));
       return;
     }
     this.#state = state;
@@ -238,16 +261,21 @@ class AnswerBody extends Readable {
   }
 }
 
-function createWholeAnswer({ statusCode, headers }: AnswerHead, whole: Buffer): Answer {
-  let body: Readable | undefined;
-  return {
-    statusCode,
-    headers,
-    whole,
-    get body() {
-      return (body ??= Readable.from([whole], { objectMode: false }));
-    },
-  };
+class WholeAnswer implements Answer {
+  readonly statusCode: number;
+  readonly headers: AnswerHeaders;
+  readonly whole: Buffer;
+  #body: Readable | undefined;
+
+  constructor({ statusCode, headers }: AnswerHead, whole: Buffer) {
+    this.statusCode = statusCode;
+    this.headers = headers;
+    this.whole = whole;
+  }
+
+  get body(): Readable {
+    return (this.#body ??= Readable.from([this.whole], { objectMode: false }));
+  }
 }
 
 /** The parts lie in the shared buffer, which the next read overwrites. */

@@ -44,7 +44,13 @@ function openRaw(
 
 const openHttp = (listener: RequestListener) => listen(createHttpServer(listener));
 
-const get: UpstreamRequest = { method: 'GET', path: '/', headers: [], body: undefined, firstByteMs: 5000 };
+const get: UpstreamRequest = {
+  method: 'GET',
+  path: '/',
+  headers: { passed: [], own: [] },
+  body: undefined,
+  firstByteMs: 5000,
+};
 const ask = (upstream: Upstream, changes: Partial<UpstreamRequest> = {}) =>
   upstream.ask({ ...get, ...changes }).answer;
 const codeOf = (answer: Promise<Answer>) =>

@@ -1,5 +1,7 @@
+import { createGathered } from '../../http/gathered.ts';
+import { createHeaderNames } from '../../http/header-names.ts';
 import { Connection } from './connection.ts';
-import { writeRequest } from './request-bytes.ts';
+import { createRequestWriter } from './request-bytes.ts';
 import {
   type AnswerHeaders,
   type Asking,
@@ -21,16 +23,25 @@ export function openHttpUpstream(origin: string, { connectMs }: UpstreamOptions)
   const url = new URL(origin);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port === '' ? 80 : url.port);
+  const writeRequest = createRequestWriter(url.host);
   const all = new Set<Connection>();
   const free: Connection[] = [];
-  const to = { host, port, connectMs, buffer: Buffer.allocUnsafeSlow(64 * 1024) };
+  const to = {
+    host,
+    port,
+    connectMs,
+    buffer: Buffer.allocUnsafeSlow(64 * 1024),
+    findName: createHeaderNames(),
+  };
   let isClosed = false;
+  const requests = createGathered((connection: Connection) => connection.write());
   const owner = {
     onFree(connection: Connection, headers: AnswerHeaders) {
       connection.usableUntilMs = performance.now() + keepMsOf(headers);
       free.push(connection);
     },
     onClosed: (connection: Connection) => void all.delete(connection),
+    gather: (connection: Connection) => requests.add(connection),
   };
   const sweeper = setInterval(() => closeOld(free), 1000).unref();
 
@@ -49,7 +60,7 @@ export function openHttpUpstream(origin: string, { connectMs }: UpstreamOptions)
   return {
     ask(request): Asking {
       if (isClosed) return { answer: Promise.reject(new UpstreamFault('gave_up')), giveUp() {} };
-      const parts = writeRequest(request, url.host);
+      const parts = writeRequest(request);
       return takeConnection().send(parts, request.firstByteMs);
     },
     async close() {

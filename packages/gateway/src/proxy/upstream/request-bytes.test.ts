@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest';
-import { UnsafeHeader, writeRequest } from './request-bytes.ts';
+import { createRequestWriter, UnsafeHeader } from './request-bytes.ts';
+import type { UpstreamRequest } from './upstream.ts';
 
-const request = { method: 'POST', path: '/mcp?a=1', headers: ['X-A', '1', 'x-b', 'é'], firstByteMs: 1 };
+const request = {
+  method: 'POST',
+  path: '/mcp?a=1',
+  headers: { passed: ['X-A', '1'], own: [{ 'x-b': 'é', 'x-none': '' }, {}] },
+  firstByteMs: 1,
+};
+const writeRequest = (asked: UpstreamRequest, host: string) => createRequestWriter(host)(asked);
 
 test('head and body in one buffer', () => {
   const [bytes, ...more] = writeRequest({ ...request, body: Buffer.from('{"a":"é"}') }, 'host:1');
@@ -42,7 +49,7 @@ test.each([
   ['X:', 'a'],
   ['', 'a'],
 ])('A53: the header %j with the value %j is not sent', (name, value) => {
-  expect(() => writeRequest({ ...request, headers: [name, value], body: undefined }, 'host')).toThrow(
-    UnsafeHeader,
-  );
+  expect(() =>
+    writeRequest({ ...request, headers: { passed: [], own: [{ [name]: value }] }, body: undefined }, 'host'),
+  ).toThrow(UnsafeHeader);
 });

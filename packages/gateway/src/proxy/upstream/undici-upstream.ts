@@ -1,4 +1,5 @@
 import { Pool } from 'undici';
+import { listHeaders } from '../upstream-headers.ts';
 import {
   type Answer,
   type Asking,
@@ -39,7 +40,7 @@ async function send(pool: Pool, request: UpstreamRequest, controller: AbortContr
     const { statusCode, headers, body } = await pool.request({
       path: request.path,
       method: request.method,
-      headers: [...request.headers],
+      headers: listHeaders(request.headers),
       body: request.body ?? null,
       signal: controller.signal,
     });

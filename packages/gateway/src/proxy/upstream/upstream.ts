@@ -1,12 +1,13 @@
 /** The way to one backend: connections kept and used again, one request at a time on each. Knows nothing of MCP. */
 import type { Readable } from 'node:stream';
+import type { BackendHeaders } from '../upstream-headers.ts';
 
 export interface UpstreamRequest {
   /** With the query. */
   readonly path: string;
   readonly method: string;
-  /** Names and values in turn; without `Host` and `Content-Length`. */
-  readonly headers: readonly string[];
+  /** Without `Host` and `Content-Length`. */
+  readonly headers: BackendHeaders;
   readonly body: Uint8Array | undefined;
   /** How long the first byte of the answer may take, in milliseconds. */
   readonly firstByteMs: number;
