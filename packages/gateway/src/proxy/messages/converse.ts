@@ -27,12 +27,14 @@ export interface Turn {
 export async function converse(parts: MessageParts, turn: Turn): Promise<Result<Forwarded, BackendFault>> {
   const { carrier, spoken, conversation, owner, answerOf = () => undefined } = turn;
   const requests = spoken.map(({ message }) => message).filter(isRequest);
-  if (requests.length === 0) return tellAll(parts, turn);
+  const [message] = requests;
+  if (message === undefined) return tellAll(parts, turn);
 
   const answer = createPostAnswer({
     ...carrier,
     owner,
     ids: requests.map(({ id }) => id),
+    message,
     isBatch: spoken.length > 1 || isArray(carrier),
     headers: turn.headers ?? {},
     firstMessageTimeoutMs: parts.backend.timeouts.firstByteMs,

@@ -44,12 +44,19 @@ export function createModernWay(parts: MessageParts): ModernWay {
   const { mode, mayBeModern, clock, backend, open, kept } = parts;
   const state = { olderUntilMs: mayBeModern ? 0 : Number.POSITIVE_INFINITY };
 
-  /** No session id has a space. */
-  const keyOf = (carrier: Carrier) => `modern ${mode === 'shared' ? '' : holderOf(carrier, parts)}`;
+  const ownerOf = (carrier: Carrier) => (mode === 'shared' ? '' : holderOf(carrier, parts));
 
-  async function find(carrier: Carrier): Promise<Result<Conversation, BackendFault>> {
-    const holder = mode === 'shared' ? '' : holderOf(carrier, parts);
-    const opened = await kept.open(keyOf(carrier), holder, async () => {
+  /**
+   * A server may take the revision of its first request for that of all, so each has a link of its own; all that we do
+   * not know share one, and no client can open links without end. No session id has a space.
+   */
+  const keyOf = (carrier: Carrier, spoken: Spoken) => {
+    const version = versionOf(carrier, spoken);
+    return `modern ${knownVersions.has(version) ? version : 'other'} ${ownerOf(carrier)}`;
+  };
+
+  async function find(carrier: Carrier, spoken: Spoken): Promise<Result<Conversation, BackendFault>> {
+    const opened = await kept.open(keyOf(carrier, spoken), ownerOf(carrier), async () => {
       const conversation = await open(carrier, mode === 'shared' ? 'everybody' : 'person');
       return conversation.ok ? ok({ conversation: conversation.value }) : conversation;
     });
@@ -59,28 +66,40 @@ export function createModernWay(parts: MessageParts): ModernWay {
   async function discover(carrier: Carrier, conversation: Conversation, spoken: Spoken): Answered {
     const timeoutMs = Math.min(longestProbeMs, backend.timeouts.firstByteMs);
     const answered = await askOnce(conversation, spoken, carrier, timeoutMs);
-    const isAnswered =
-      answered.ok && (!isOlder(answered.value) || (await isSoundOtherwise(carrier, conversation)));
-    if (isAnswered) {
-      const status = statusOf(answered.value, 'modern');
-      return reply(carrier.exchange, status, answered.value);
+    const isKnownAnswer = answered.ok && !isOlder(answered.value);
+    if (answered.ok) endIfForeign(carrier, spoken, answered.value);
+    if (!isKnownAnswer && !(await isSoundOtherwise(carrier))) {
+      state.olderUntilMs = clock.nowMs() + rememberedMs;
+      void kept.end(keyOf(carrier, question));
+      return refuse(carrier, spoken);
     }
-    state.olderUntilMs = clock.nowMs() + rememberedMs;
-    void kept.end(keyOf(carrier));
-    return refuse(carrier, spoken);
+    if (!answered.ok) return answered;
+    return reply(carrier.exchange, statusOf(answered.value, 'modern', spoken.message), answered.value);
   }
 
-  /** What a client has written into its question may be what the backend does not like; it is asked in our own words. */
-  async function isSoundOtherwise(carrier: Carrier, conversation: Conversation): Promise<boolean> {
+  /**
+   * What a client has written into its question, or what another call does just now, may be what the backend does not
+   * like. It is asked in our own words, and from the beginning.
+   */
+  async function isSoundOtherwise(carrier: Carrier): Promise<boolean> {
+    const conversation = await find(carrier, question);
+    if (!conversation.ok) return false;
     const timeoutMs = Math.min(longestProbeMs, backend.timeouts.firstByteMs);
-    const answered = await askOnce(conversation, question, carrier, timeoutMs);
+    const answered = await askOnce(conversation.value, question, carrier, timeoutMs);
     return answered.ok && !isOlder(answered.value);
+  }
+
+  /** Begun with a revision that the backend does not speak, and perhaps held to it. Never a link that others use well. */
+  function endIfForeign(carrier: Carrier, spoken: Spoken, text: string | undefined): void {
+    const isKnown = knownVersions.has(versionOf(carrier, spoken));
+    const isForeign = findErrorCode(text) === jsonRpcCodes.unsupportedProtocolVersion;
+    if (!isKnown && isForeign) void kept.end(keyOf(carrier, spoken));
   }
 
   return async (carrier, spoken) => {
     const [first] = spoken;
     if (first === undefined || clock.nowMs() < state.olderUntilMs) return refuse(carrier, first);
-    const conversation = await find(carrier);
+    const conversation = await find(carrier, first);
     if (!conversation.ok) return conversation;
     const { message } = first;
     if (isRequest(message) && message.method === 'server/discover') {
@@ -94,15 +113,28 @@ export function createModernWay(parts: MessageParts): ModernWay {
       owner,
       waits: false,
       answerOf: refuseOlder,
+      onSettled: (text) => endIfForeign(carrier, first, text),
     });
   };
 }
 
+/** A notification has no envelope of its own; the header says its revision. */
+function versionOf({ exchange }: Carrier, { message }: Spoken): string {
+  return findProtocolVersion(message) ?? [exchange.req.headers['mcp-protocol-version'] ?? ''].flat().join();
+}
+
+const knownVersions: ReadonlySet<string> = new Set(['2026-07-28']);
+
 /** A server of the older era knows no such method, or says that nobody has initialised it. */
 function isOlder(text: string): boolean {
-  if (!isError(text)) return false;
-  const { error } = JSON.parse(text) as { error: { code?: unknown } };
-  return error.code !== jsonRpcCodes.unsupportedProtocolVersion;
+  const code = findErrorCode(text);
+  return code !== undefined && code !== jsonRpcCodes.unsupportedProtocolVersion;
+}
+
+/** @param text an answer; undefined: there is none. */
+function findErrorCode(text: string | undefined): unknown {
+  if (text === undefined || !isError(text)) return undefined;
+  return (JSON.parse(text) as { error: { code?: unknown } }).error.code ?? null;
 }
 
 const questionParams = {

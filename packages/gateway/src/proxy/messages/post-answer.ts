@@ -5,12 +5,13 @@
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Era } from '@valetkey/core/mcp/era';
 import { type JsonRpcErrorBody, type JsonRpcId, jsonRpcCodes } from '@valetkey/core/mcp/errors';
-import type { JsonObject } from '@valetkey/core/mcp/json-rpc';
+import type { JsonObject, JsonRpcMessage } from '@valetkey/core/mcp/json-rpc';
 import type { BackendFault, Forwarded, StreamEnd } from '../backend-proxy.ts';
 import type { KeepAlive } from '../keep-alive.ts';
 import type { Answer } from './conversation.ts';
 import { type EventWriter, openEventStream, rewriteText } from './event-writer.ts';
 import type { Carrier, Wait } from './message-link.ts';
+import { findMeta } from './spoken.ts';
 
 /** What a client reads of a fault, once an answer has begun and its status is out. */
 export type DescribeFault = (fault: AnswerableFault, id: JsonRpcId | undefined) => JsonRpcErrorBody;
@@ -20,6 +21,8 @@ export interface PostAnswerOptions extends Carrier {
   /** Whose request ids these are. */
   readonly owner: string;
   readonly ids: readonly JsonRpcId[];
+  /** The request, or the first of several. */
+  readonly message: JsonRpcMessage;
   readonly isBatch: boolean;
   /** Beside those of every answer. */
   readonly headers: Readonly<Record<string, string>>;
@@ -103,7 +106,7 @@ export function createPostAnswer(options: PostAnswerOptions): PostAnswer {
       if (state.writer !== undefined) return state.writer.end();
       const [only = '{}'] = collected;
       const body = Buffer.from(options.isBatch ? `[${collected.join(',')}]` : only);
-      const status = options.isBatch ? 200 : statusOf(only, request.era);
+      const status = options.isBatch ? 200 : statusOf(only, request.era, options.message);
       res.writeHead(status, {
         'content-type': 'application/json',
         'content-length': body.length,
@@ -151,8 +154,23 @@ const modernStatuses: ReadonlyMap<unknown, number> = new Map([
   [jsonRpcCodes.unsupportedProtocolVersion, 400],
 ]);
 
-export function statusOf(text: string, era: Era): number {
-  if (era === 'legacy' || !text.includes('"error"')) return 200;
+/** @param asked the request that this answers. */
+export function statusOf(text: string, era: Era, asked: JsonRpcMessage): number {
+  if (era === 'legacy') return 200;
   const { error } = JSON.parse(text) as { error?: JsonObject };
+  // Parameters that a tool does not like are an answer; an envelope that no server could read is a refusal.
+  if (error?.['code'] === jsonRpcCodes.invalidParams) return hasSoundEnvelope(asked) ? 200 : 400;
   return modernStatuses.get(error?.['code']) ?? 200;
+}
+
+/** What each request of this era says of itself (MCP 2026-07-28 Basic, `_meta`). */
+function hasSoundEnvelope(asked: JsonRpcMessage): boolean {
+  const clientInfo = findMeta({ ...asked }, 'io.modelcontextprotocol/clientInfo');
+  const capabilities = findMeta({ ...asked }, 'io.modelcontextprotocol/clientCapabilities');
+  const { name, version } = isObject(clientInfo) ? clientInfo : {};
+  return typeof name === 'string' && typeof version === 'string' && isObject(capabilities);
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -33,8 +33,9 @@ export function createProcessLinks({ backend, clock, log, graceMs }: ProcessLink
   const env = Object.fromEntries(Object.entries(config.env).map(([key, value]) => [key, value.reveal()]));
   const secrets = Object.values(env).filter((value) => value.length >= shortestSecret);
 
-  return async ({ request: { principal } }, events) => {
-    const who = config.mode === 'shared' ? '' : personId(principal);
+  return async ({ request: { principal, era } }, events) => {
+    // A server of the older era may end at the first question of the newer one, and works all the same.
+    const who = `${era} ${config.mode === 'shared' ? '' : personId(principal)}`;
     const leftMs = crashWait.leftMs(who);
     if (leftMs > 0) {
       log.warn({ backend: name, leftMs }, 'backend has failed before and is not started yet');

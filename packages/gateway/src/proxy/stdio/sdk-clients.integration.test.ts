@@ -132,8 +132,10 @@ test.each(['perSession', 'shared'] as const)(
 );
 
 test('also where the older server ends at the first question it does not know', async () => {
-  const dies =
-    'process.stdin.once("data", (line) => { if (!String(line).includes(\'"initialize"\')) process.exit(1); });';
+  const dies = `process.stdin.on("data", (line) => {
+    if (!String(line).includes('"initialize"')) process.exit(1);
+    process.stdout.write(JSON.stringify({ jsonrpc: "2.0", id: JSON.parse(line).id, result: {} }) + "\\n");
+  });`;
   const world = await open(['--eval', dies]);
   const probe = { jsonrpc: '2.0', id: 'p', method: 'server/discover', params: { _meta: modernMeta } };
   for (let time = 0; time < 3; time += 1) {
@@ -143,7 +145,10 @@ test('also where the older server ends at the first question it does not know', 
       { id: 'p', error: { code: -32022, data: { requested: '2026-07-28' } } },
     ]);
   }
-  expect(world.logged.filter(({ msg }) => msg === 'backend started')).toHaveLength(1);
+  const started = () => world.logged.filter(({ msg }) => msg === 'backend started');
+  expect(started(), 'once for the client’s question, and once for the same in our words').toHaveLength(2);
+  const begun = await world.post({ jsonrpc: '2.0', id: 1, method: 'initialize', params: {} });
+  expect(await begun.json(), 'nobody waits for it who begins as it knows').toMatchObject({ result: {} });
 });
 
 const modernMeta = {

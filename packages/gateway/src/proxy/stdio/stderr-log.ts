@@ -44,6 +44,6 @@ function describe(bytes: Buffer | undefined, { secrets }: StderrLogOptions): str
   if (bytes === undefined) return `(a line of more than ${maxLineBytes} bytes, left out)`;
   let text = bytes.toString();
   for (const secret of secrets) text = text.replaceAll(secret, '[secret]');
-  // Escape sequences would write into the operator's terminal.
-  return redact(text.replaceAll(/\p{Cc}/gu, ' ').trim());
+  // Escape sequences would write into the operator's terminal, and other signs make a line look like another one.
+  return redact(text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ').trim());
 }
