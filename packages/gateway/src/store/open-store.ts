@@ -1,4 +1,5 @@
 import type { Clock } from '@valetkey/core/base/clock';
+import { loadOptional } from '@valetkey/core/base/optional-package';
 import type { RandomBytes } from '@valetkey/core/base/random';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
 import type { Logger } from 'pino';
@@ -9,19 +10,22 @@ import { createStore } from './sealed.ts';
 import { openSqliteDriver } from './sqlite.ts';
 import { type RepeatingTimer, startSweeper } from './sweeper.ts';
 
-/** @throws StoreUnavailable when the store cannot be opened. */
+// Loaded where they are used: who stays with SQLite pays neither their start nor their memory, and need not install them.
+const loadPostgres = () => loadOptional('A store in PostgreSQL', () => import('./postgres.ts'));
+const loadRedis = () => loadOptional('A store in Redis', () => import('./redis.ts'));
+
+/** @throws StoreUnavailable when the store cannot be opened; Error when its client is not installed. */
 export async function openDriver(
   config: StoreConfig,
   clock: Clock,
   log?: Pick<Logger, 'warn'>,
 ): Promise<Driver> {
   if (config.driver === 'sqlite') return openSqliteDriver({ path: config.path, clock });
-  // Loaded where they are used: who stays with SQLite pays neither their start nor their memory.
   if (config.driver === 'postgres') {
-    const { openPostgresDriver } = await import('./postgres.ts');
+    const { openPostgresDriver } = await loadPostgres();
     return openPostgresDriver({ config, clock });
   }
-  const { openRedisDriver } = await import('./redis.ts');
+  const { openRedisDriver } = await loadRedis();
   const warn = ({ problem, remedy }: { problem: string; remedy: string }) => log?.warn({ remedy }, problem);
   return openRedisDriver({ config, clock, warn });
 }
@@ -34,7 +38,7 @@ export async function openDriver(
  */
 export async function migrateStore(config: StoreConfig, clock: Clock): Promise<string> {
   if (config.driver === 'postgres') {
-    const { migratePostgresStore } = await import('./postgres.ts');
+    const { migratePostgresStore } = await loadPostgres();
     const { from, to } = await migratePostgresStore(config);
     return from === to ? `PostgreSQL: layout ${to}, nothing to do` : `PostgreSQL: layout ${to}, was ${from}`;
   }

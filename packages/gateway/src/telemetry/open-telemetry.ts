@@ -1,4 +1,5 @@
-import { type RandomBytes } from '@valetkey/core/base/random';
+import { loadOptional } from '@valetkey/core/base/optional-package';
+import type { RandomBytes } from '@valetkey/core/base/random';
 import type { Clock } from '@valetkey/core/base/clock';
 import type { Logger } from 'pino';
 import type { AuditRecord } from '../audit/sink.ts';
@@ -58,7 +59,7 @@ function nameClient(requests: ObservedRequests, { correlationId, clientId }: Aud
 }
 
 async function openSdk(config: TelemetryConfig, { random, log }: TelemetryWorld) {
-  const { createResource, reportFaults } = await import('./sdk.ts');
+  const { createResource, reportFaults } = await loadOptional('`telemetry`', () => import('./sdk.ts'));
   const resource = createResource(config.serviceName);
   reportFaults(log);
   const { prometheus, otlp } = config.metrics;
