@@ -1,6 +1,7 @@
 /** Stops: a tool that passes for one that only reads, since another server, or another entry of the same list, said so. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callMcp, obtainTokens } from '../support/oauth-client.ts';
 import { type Product, startProduct } from '../support/product.ts';
@@ -18,14 +19,13 @@ let urls: string[];
 
 /** A backend that lists these tools, and runs whatever it is asked for. */
 async function startServer(tools: readonly Listed[]): Promise<string> {
-  const server: Server = createServer(async (req, res) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of req) chunks.push(chunk as Buffer);
-    const { id, method } = JSON.parse(Buffer.concat(chunks).toString()) as { id: unknown; method: string };
+  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const { id, method } = (await json(req)) as { id: unknown; method: string };
     const result = method === 'tools/list' ? { tools } : { content: [] };
     res.writeHead(200, { 'content-type': 'application/json' });
     res.end(JSON.stringify({ jsonrpc: '2.0', id, result }));
-  });
+  }
+  const server: Server = createServer((req, res) => void answer(req, res));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   closers.push(async () => {
     server.closeAllConnections();
