@@ -17,6 +17,8 @@ export default defineConfig({
           include: beside.map((folder) => `${folder}/**/*.test.ts`),
           exclude: ['**/*.integration.test.ts', '**/node_modules/**'],
           isolate: false,
+          // A busy machine makes a quick test slow, not wrong.
+          testTimeout: 20_000,
         },
       },
       {
