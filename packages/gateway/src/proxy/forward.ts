@@ -2,10 +2,7 @@
  * Room `proxy`: from an allowed request to the backend and back. Knows backends, their credentials and headers;
  * knows neither tokens nor policy: who is calling is passed in, and that the request is allowed is settled.
  */
-import type { ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import type { Clock } from '@valetkey/core/base/clock';
-import type { Eventually } from '@valetkey/core/base/eventually';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import { personId } from '@valetkey/core/policy/principal';
 import type { Logger } from 'pino';
@@ -13,18 +10,13 @@ import type { BackendConfig } from '../config/config.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Store } from '../store/collection.ts';
 import { StoreUnavailable } from '../store/driver.ts';
-import type { BackendFault, BackendProxy, Forwarded, ForwardRequest, StreamEnd } from './backend-proxy.ts';
+import { createAnswerRelay } from './answer-relay.ts';
+import type { BackendFault, BackendProxy, ForwardRequest } from './backend-proxy.ts';
+import { type ClientWatch, watchClient } from './client-watch.ts';
 import type { BackendCredential, CredentialHeaders } from './credentials/backend-credential.ts';
-import { createResponseHeaderFilter } from './header-tables.ts';
+import { causeOf } from './fault-cause.ts';
 import type { IdentitySigner } from './identity.ts';
-import { type KeepAlive, keepPipeAlive, noKeepAlive } from './keep-alive.ts';
-import {
-  createEventStreamRewriter,
-  MessageTooLarge,
-  type RewriteMessage,
-  rewriteJson,
-} from './response-filter.ts';
-import { AnswerStalled, withinIdleLimit } from './resilience/idle-limit.ts';
+import { type KeepAlive, noKeepAlive } from './keep-alive.ts';
 import { createSessionBinding, isSoundSessionId, type SessionBinding } from './session-binding.ts';
 import { createUpstreamHeaders } from './upstream-headers.ts';
 import { openUpstream } from './upstream/open-upstream.ts';
@@ -62,11 +54,9 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
   const address = new URL(backend.upstream);
   // The query is the operator's, never the client's: it could overwrite a key of the upstream URL.
   const path = address.pathname + address.search;
-  const passToClient = createResponseHeaderFilter();
-  const passToModernClient = createResponseHeaderFilter(['mcp-session-id']);
-  const complete = Promise.resolve<StreamEnd>('complete');
   const headersFor = createUpstreamHeaders(options);
   const sessions = createSessionBinding({ store, clock, backend: backend.name });
+  const relay = createAnswerRelay({ backend, log, keepAlive, maxListBytes });
   const upstream = openUpstream(address.origin, { connectMs: backend.timeouts.connectMs });
 
   return {
@@ -101,15 +91,6 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     },
   };
 
-  function headersOf(answer: Answer, request: ForwardRequest, isEventStream: boolean) {
-    const headers = (request.era === 'modern' ? passToModernClient : passToClient)(answer.headers);
-    headers['x-content-type-options'] = 'nosniff';
-    // What one person's token fetched is nobody else's, unless the backend says otherwise.
-    headers['cache-control'] ??= 'no-store';
-    if (isEventStream) headers['x-accel-buffering'] = 'no';
-    return headers;
-  }
-
   /** A 401 is about the gateway's credential: where there is another one, the request goes out once more with it. */
   async function send(
     exchange: Exchange,
@@ -127,7 +108,7 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     try {
       answer = await asking.answer;
     } catch (error) {
-      const fault = watch.isGone() ? 'client_gone' : codeOf(error) === 'timeout' ? 'timeout' : 'unreachable';
+      const fault = watch.isGone() ? 'client_gone' : causeOf(error) === 'timeout' ? 'timeout' : 'unreachable';
       request.watch?.answered({ fault });
       if (fault !== 'client_gone') log.warn({ ...about(exchange, error), fault }, 'backend gave no answer');
       return err(fault);
@@ -141,145 +122,9 @@ export function createBackendProxy(options: BackendProxyOptions): BackendProxy {
     return other.ok ? send(exchange, request, other.value, true) : other;
   }
 
-  function relay(
-    exchange: Exchange,
-    request: ForwardRequest,
-    answer: Answer,
-    watch: ClientWatch,
-  ): Eventually<Result<Forwarded, BackendFault>> {
-    const { res } = exchange;
-    const status = answer.statusCode;
-    const kind = mediaType(answer.headers['content-type']);
-    const isEventStream = kind === 'text/event-stream';
-    const headers = headersOf(answer, request, isEventStream);
-
-    if (request.rewriteMessage !== undefined && !isEventStream) {
-      return readFiltered(answer, kind, request.rewriteMessage).then((body) =>
-        relayFiltered(exchange, answer, headers, body, watch),
-      );
-    }
-
-    if (request.rewriteMessage === undefined && answer.whole !== undefined) {
-      if (status !== 204) headers['content-length'] = String(answer.whole.length);
-      res.writeHead(status, headers);
-      endWith(res, answer.whole);
-      const end = res.destroyed ? 'client_gone' : 'complete';
-      return ok({ status, end, ended: end === 'complete' ? complete : Promise.resolve(end) });
-    }
-
-    // A filtered stream has another length than the backend announced.
-    if (request.rewriteMessage !== undefined) delete headers['content-length'];
-    res.writeHead(status, headers);
-    // Headers go out now: the first event may be an hour away, and a client waits for the headers to have come.
-    res.flushHeaders();
-    return ok({ status, ended: pump(exchange, request, answer, watch) });
-  }
-
-  function relayFiltered(
-    exchange: Exchange,
-    answer: Answer,
-    headers: Record<string, string | string[]>,
-    body: Uint8Array | undefined,
-    watch: ClientWatch,
-  ): Result<Forwarded, BackendFault> {
-    const status = answer.statusCode;
-    if (body === undefined) {
-      if (watch.isGone()) return err('client_gone');
-      if (answer.whole === undefined && answer.body.errored instanceof AnswerStalled) return err('timeout');
-      log.warn({ ...about(exchange), status }, 'backend gave a list that cannot be filtered');
-      return err('unusable_answer');
-    }
-    exchange.res.writeHead(status, { ...headers, 'content-length': body.length }).end(body);
-    return ok({ status, ended: complete });
-  }
-
-  async function pump(
-    exchange: Exchange,
-    request: ForwardRequest,
-    answer: Answer,
-    watch: ClientWatch,
-  ): Promise<StreamEnd> {
-    const { res } = exchange;
-    const isEventStream = mediaType(answer.headers['content-type']) === 'text/event-stream';
-    const rewriter =
-      request.rewriteMessage === undefined
-        ? undefined
-        : createEventStreamRewriter(request.rewriteMessage, maxListBytes);
-    const stop = isEventStream ? keepPipeAlive(keepAlive, rewriter ?? answer.body, res) : undefined;
-    try {
-      if (rewriter === undefined) await pipeline(isEventStream ? answer.body : bytesOf(answer), res);
-      else await pipeline(answer.body, rewriter, res);
-      return 'complete';
-    } catch (error) {
-      if (watch.isGone()) return 'client_gone';
-      // `pipeline` has destroyed the client's stream: half an answer must not look like a whole one.
-      log.warn(about(exchange, error), 'backend stream broke');
-      return 'backend_lost';
-    } finally {
-      stop?.();
-    }
-  }
-
-  /** @returns the filtered body, or undefined when it cannot be read as what it claims to be. */
-  async function readFiltered(
-    answer: Answer,
-    kind: string,
-    rewrite: RewriteMessage,
-  ): Promise<Uint8Array | undefined> {
-    const bytes = await readWhole(answer);
-    if (bytes === undefined || bytes.length === 0) return bytes;
-    const isPlain = answer.headers['content-encoding'] === undefined;
-    // An error in another form holds no list that a client could read.
-    if (kind !== 'application/json') return answer.statusCode >= 400 ? bytes : undefined;
-    const rewritten = isPlain ? rewriteJson(bytes, rewrite) : undefined;
-    return rewritten?.ok === true ? rewritten.value : undefined;
-  }
-
-  /** @returns undefined where it is too large, or breaks. */
-  async function readWhole(answer: Answer): Promise<Uint8Array | undefined> {
-    if (answer.whole === undefined) return readBounded(bytesOf(answer), maxListBytes);
-    return answer.whole.length > maxListBytes ? undefined : answer.whole;
-  }
-
-  function bytesOf({ body }: Answer): AsyncIterable<Uint8Array> {
-    const { idleMs } = backend.timeouts;
-    return idleMs === undefined ? body : withinIdleLimit(body, idleMs);
-  }
-
   function about(exchange: Exchange, error?: unknown) {
-    const cause = error instanceof MessageTooLarge ? 'message_too_large' : codeOf(error);
-    return { requestId: exchange.id, backend: backend.name, cause };
+    return { requestId: exchange.id, backend: backend.name, cause: causeOf(error) };
   }
-}
-
-interface ClientWatch {
-  /** Whether the client left before it had the whole answer. */
-  isGone(): boolean;
-}
-
-/** Nobody works for a client that has left. */
-function watchClient({ res }: Exchange, giveUp: () => void): ClientWatch {
-  let isGone = false;
-  res.on('close', () => {
-    if (res.writableFinished) return;
-    // Set where `pipeline` destroyed the stream for the backend's fault. A `destroy()` without an error, as when the
-    // server stops, leaves it undefined.
-    isGone = !res.errored;
-    giveUp();
-  });
-  return { isGone: () => isGone };
-}
-
-/** Text is written together with the head, bytes after it: for a small answer that is half the work. */
-function endWith(res: ServerResponse, body: Uint8Array): void {
-  if (body.length > maxWrittenAsText) res.end(body);
-  else res.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
-}
-
-const maxWrittenAsText = 16 * 1024;
-
-function codeOf(error: unknown): unknown {
-  return (error as { code?: unknown } | undefined)?.code;
 }
 
 function ownHeaders({ era, body }: ForwardRequest): Readonly<Record<string, string>> {
@@ -330,30 +175,6 @@ async function bindSession(
 
 function endsSession({ method }: Exchange, { statusCode }: Answer): boolean {
   return statusCode === 404 || (method === 'DELETE' && statusCode < 300);
-}
-
-function mediaType(contentType: string | string[] | undefined): string {
-  if (contentType === 'application/json') return contentType;
-  return [contentType ?? ''].flat().join().split(';', 1)[0]?.trim().toLowerCase() ?? '';
-}
-
-async function readBounded(
-  body: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of body) {
-      size += chunk.length;
-      // Leaving the loop destroys the stream, and with it the connection.
-      if (size > maxBytes) return undefined;
-      chunks.push(chunk);
-    }
-  } catch {
-    return undefined;
-  }
-  return Buffer.concat(chunks);
 }
 
 function discard(answer: Answer): void {
