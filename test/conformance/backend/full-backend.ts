@@ -96,7 +96,7 @@ const capabilities = {
   completions: {},
 };
 
-function createLegacyServer(): McpServer {
+export function createLegacyServer(): McpServer {
   const server = new McpServer(about, { capabilities });
   addContentTools(server);
   addLegacyAskingTools(server);
@@ -107,7 +107,7 @@ function createLegacyServer(): McpServer {
   return server;
 }
 
-function createModernServer(tasks: Tasks, notify: ServerNotifier): McpServer {
+export function createModernServer(tasks: Tasks, notify: ServerNotifier): McpServer {
   const server = new McpServer(about, {
     capabilities: { ...capabilities, extensions: { [tasksExtension]: {} } },
     cacheHints: { 'prompts/list': { ttlMs: 60_000, cacheScope: 'public' } },
