@@ -81,9 +81,12 @@ const call = JSON.stringify({
   params: { name: 'wipe', arguments: {} },
 });
 const headers = [
-  ...['Content-Type', 'application/json'],
-  ...['Accept', 'application/json, text/event-stream'],
-  ...['MCP-Protocol-Version', '2025-11-25'],
+  'Content-Type',
+  'application/json',
+  'Accept',
+  'application/json, text/event-stream',
+  'MCP-Protocol-Version',
+  '2025-11-25',
 ];
 
 for (const [name, mount] of Object.entries(mounts)) {

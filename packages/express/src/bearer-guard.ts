@@ -7,6 +7,7 @@ import { createAdmission } from './admission.ts';
 import type { AuthInfo } from './call.ts';
 import type { NodeHandler } from './door.ts';
 import type { Front } from './front.ts';
+import { admitListening } from './listening.ts';
 import { watchAnswer } from './mcp-door.ts';
 import { OptionsFault } from './options-fault.ts';
 
@@ -41,7 +42,8 @@ export function createBearerGuard(front: Front, { roles, ...required }: BearerRe
         async handler(exchange) {
           const admitted = await admission.admit(exchange, policies);
           if (admitted === undefined) return;
-          const req: IncomingMessage & { auth?: AuthInfo } = exchange.req;
+          const req: IncomingMessage & { auth?: AuthInfo; readonly body?: unknown } = exchange.req;
+          if (!admitListening(front, admission, admitted.call, req.body)) return;
           req.auth = admitted.authInfo;
           watchAnswer(front, admission, admitted.call);
           goOn.get(req)?.();

@@ -9,6 +9,7 @@ import type { AuthInfo, Call } from './call.ts';
 import { serveFetch } from './fetch-handler.ts';
 import type { Front } from './front.ts';
 import { holdAnswer } from './held-answer.ts';
+import { admitListening } from './listening.ts';
 
 /** What `createMcpHandler` of SDK 2.x gives. */
 export interface FetchMcpHandler {
@@ -31,7 +32,7 @@ export function createMcpRoute(front: Front, resource: ProtectedResource, handle
     if (typeof handler === 'function') {
       const req = exchange.req as ServerRequest & { readonly body?: unknown };
       req.auth = authInfo;
-      await handler(req, exchange.res, req.body);
+      if (admitListening(front, admission, call, req.body)) await handler(req, exchange.res, req.body);
       return;
     }
     const body =
@@ -43,6 +44,7 @@ export function createMcpRoute(front: Front, resource: ProtectedResource, handle
       admission.refuse(exchange, call.refusal);
       return;
     }
+    if (body?.ok === true && !admitListening(front, admission, call, body.value)) return;
     if (body === undefined || body.ok)
       return serveFetch(exchange, body?.value, (request) => handler.fetch(request, { authInfo }));
     if (body.error === 'aborted') return;
