@@ -12,7 +12,7 @@ import { callOf, type CallSource } from './call.ts';
 import { createDoor, type NodeHandler } from './door.ts';
 import { createEntraTokens, type EntraToken, type EntraTokenOptions } from './entra-tokens.ts';
 import { type Front, openFront } from './front.ts';
-import { askGraph, openGraph } from './graph.ts';
+import { askGraphAs, openGraph } from './graph.ts';
 import type { GuardedMcpServer } from './guarded-mcp-server.ts';
 import { type GuardableServer, guardServer, type Requires } from './guarded-server.ts';
 import { createLegacyRoutes, type ServerFactory } from './legacy-sse.ts';
@@ -115,7 +115,7 @@ export async function valetkey({ world: given, ...options }: ValetkeyOptions): P
     entraToken: (from, scopes, more) => tokens.get(callOf(from), scopes, more),
     async callGraph(from, scopes, ask) {
       const call = callOf(from);
-      return askGraph(
+      return askGraphAs(
         (more) => tokens.get(call, scopes, more),
         (caller) => ask(caller, graph),
       );

@@ -1,23 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import type { Result } from '@valetkey/core/base/result';
+import { askGraph } from '@valetkey/core/graph/ask-graph';
 import { createGraphClient, type GraphCaller, type GraphClient } from '@valetkey/core/graph/graph-client';
 import type { GraphRefusal } from '@valetkey/core/graph/graph-refusal';
 import type { SignIn } from './sign-in.ts';
 import type { TokenOptions } from './token-source.ts';
-
-/** Graph did not answer as hoped. The message is in our words. */
-export class GraphFailed extends Error {
-  override readonly name = 'GraphFailed';
-  readonly refusal: GraphRefusal;
-  readonly isRetryable: boolean;
-
-  constructor(refusal: GraphRefusal) {
-    super(refusal.code === undefined ? refusal.description : `${refusal.description} (${refusal.code})`);
-    this.refusal = refusal;
-    this.isRetryable = refusal.isRetryable;
-  }
-}
 
 /** A Graph client for this machine's person. `fetch` default: Node's. */
 export function createLocalGraph(auth: SignIn, fetchImpl: typeof fetch = fetch): GraphClient {
@@ -34,31 +22,19 @@ export function createLocalGraph(auth: SignIn, fetchImpl: typeof fetch = fetch):
 
 /**
  * Asks Graph as the signed-in person. A claims challenge is answered by the sign-in it asks for, and a token that Graph
- * no longer takes by a new one; each once (D10).
+ * no longer takes by a new one; each once.
  *
  * @throws SignInFailed, SignInPending, GraphFailed
  */
-export async function callGraph<Value>(
+export function callGraph<Value>(
   auth: SignIn,
   scopes: readonly string[],
   ask: (caller: GraphCaller) => Promise<Result<Value, GraphRefusal>>,
   options: TokenOptions = {},
 ): Promise<Value> {
-  const first = await askOnce(auth, scopes, ask, options);
-  if (first.ok) return first.value;
-  const { kind, claims } = first.error;
-  if (kind !== 'claims' && kind !== 'token') throw new GraphFailed(first.error);
-  const again = kind === 'claims' ? { ...options, claims } : { ...options, forceRefresh: true };
-  const second = await askOnce(auth, scopes, ask, again);
-  if (second.ok) return second.value;
-  throw new GraphFailed(second.error);
-}
-
-async function askOnce<Value>(
-  auth: SignIn,
-  scopes: readonly string[],
-  ask: (caller: GraphCaller) => Promise<Result<Value, GraphRefusal>>,
-  options: TokenOptions,
-): Promise<Result<Value, GraphRefusal>> {
-  return ask(await auth.getToken(scopes, options));
+  return askGraph((demand) => {
+    if (demand === undefined) return auth.getToken(scopes, options);
+    const again = demand.kind === 'claims' ? { claims: demand.claims } : { forceRefresh: true };
+    return auth.getToken(scopes, { ...options, ...again });
+  }, ask);
 }

@@ -1,6 +1,7 @@
 /** `@valetkey/local`: what a stdio MCP server uses. */
 export type { Account } from './accounts.ts';
-export { callGraph, createLocalGraph, GraphFailed } from './call-graph.ts';
+export { GraphFailed } from '@valetkey/core/graph/ask-graph';
+export { callGraph, createLocalGraph } from './call-graph.ts';
 export type { Keychain } from './cache/keychain.ts';
 export type { DeviceCodePrompt } from './methods/device-code.ts';
 export { type OpenBrowser, openBrowser } from './open-browser.ts';
