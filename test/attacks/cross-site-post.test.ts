@@ -3,24 +3,20 @@
  * asks nobody first (a "simple" request: no preflight).
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CanaryBackend, startCanaryBackend } from '../support/canary-backend.ts';
-import { obtainTokens } from '../support/oauth-client.ts';
-import { type Product, snippetsBackend, startProduct } from '../support/product.ts';
+import type { CanaryBackend } from '../support/canary-backend.ts';
+import { startCanaryProduct } from '../support/canary-product.ts';
+import type { Product } from '../support/product.ts';
 import { send } from '../support/raw-http.ts';
 
 let product: Product;
 let canary: CanaryBackend;
 let token: string;
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  canary = await startCanaryBackend();
-  product = await startProduct({ backends: () => ({ snippets: snippetsBackend(canary.url) }) });
-  ({ accessToken: token } = await obtainTokens(product, product.people.reader));
+  ({ product, canary, token, close } = await startCanaryProduct());
 });
-afterAll(async () => {
-  await product.close();
-  await canary.close();
-});
+afterAll(() => close());
 
 const call = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hello_mcp","arguments":{}}}';
 const path = '/snippets/mcp';

@@ -1,23 +1,19 @@
 /** Stops: a web page whose name was re-pointed at this machine, so that the person's browser talks to the gateway for it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CanaryBackend, startCanaryBackend } from '../support/canary-backend.ts';
-import { obtainTokens } from '../support/oauth-client.ts';
-import { type Product, snippetsBackend, startProduct } from '../support/product.ts';
+import type { CanaryBackend } from '../support/canary-backend.ts';
+import { startCanaryProduct } from '../support/canary-product.ts';
+import type { Product } from '../support/product.ts';
 import { send } from '../support/raw-http.ts';
 
 let product: Product;
 let canary: CanaryBackend;
 let token: string;
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  canary = await startCanaryBackend();
-  product = await startProduct({ backends: () => ({ snippets: snippetsBackend(canary.url) }) });
-  ({ accessToken: token } = await obtainTokens(product, product.people.reader));
+  ({ product, canary, token, close } = await startCanaryProduct());
 });
-afterAll(async () => {
-  await product.close();
-  await canary.close();
-});
+afterAll(() => close());
 
 const requests = [
   ['GET', '/.well-known/oauth-authorization-server'],

@@ -1,8 +1,8 @@
 /** Stops: a header, or a second request in the bytes of the first, that a backend would take for the gateway's word. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CanaryBackend, headerValues, startCanaryBackend } from '../support/canary-backend.ts';
-import { obtainTokens } from '../support/oauth-client.ts';
-import { type Product, snippetsBackend, startProduct } from '../support/product.ts';
+import { type CanaryBackend, headerValues } from '../support/canary-backend.ts';
+import { startCanaryProduct } from '../support/canary-product.ts';
+import type { Product } from '../support/product.ts';
 import { send, sendBytes, statusOf } from '../support/raw-http.ts';
 
 const functionKey = 'a-function-key-for-tests-only';
@@ -12,16 +12,12 @@ const call = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
 let product: Product;
 let canary: CanaryBackend;
 let token: string;
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  canary = await startCanaryBackend();
-  product = await startProduct({ backends: () => ({ snippets: snippetsBackend(canary.url) }) });
-  ({ accessToken: token } = await obtainTokens(product, product.people.reader));
+  ({ product, canary, token, close } = await startCanaryProduct());
 });
-afterAll(async () => {
-  await product.close();
-  await canary.close();
-});
+afterAll(() => close());
 beforeEach(() => void canary.arrivals.splice(0));
 
 const post = (headers: readonly string[]) =>

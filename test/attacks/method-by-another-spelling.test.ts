@@ -1,32 +1,27 @@
 /** Stops: a method that no rule knows by its spelling, and that an easy-going backend runs as the one that it looks like. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CanaryBackend, startCanaryBackend } from '../support/canary-backend.ts';
-import { callMcp, obtainTokens, postJson, readMessage } from '../support/oauth-client.ts';
-import { type Product, startProduct } from '../support/product.ts';
+import type { CanaryBackend } from '../support/canary-backend.ts';
+import { startCanaryProduct } from '../support/canary-product.ts';
+import { callMcp, postJson, readMessage } from '../support/oauth-client.ts';
+import type { Product } from '../support/product.ts';
 
 let product: Product;
 let canary: CanaryBackend;
 let token: string;
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  canary = await startCanaryBackend();
-  product = await startProduct({
-    backends: () => ({
-      snippets: {
-        path: '/snippets/mcp',
-        upstream: canary.url,
-        scopes: ['snippets.use'],
-        tools: { wipe: { anyRole: ['Snippets.Admin'] } },
-        resources: { 'file:///plan': { anyRole: ['Snippets.Admin'] } },
-      },
-    }),
-  });
-  token = (await obtainTokens(product, product.people.reader)).accessToken;
+  ({ product, canary, token, close } = await startCanaryProduct((upstream) => ({
+    snippets: {
+      path: '/snippets/mcp',
+      upstream,
+      scopes: ['snippets.use'],
+      tools: { wipe: { anyRole: ['Snippets.Admin'] } },
+      resources: { 'file:///plan': { anyRole: ['Snippets.Admin'] } },
+    },
+  })));
 });
-afterAll(async () => {
-  await product.close();
-  await canary.close();
-});
+afterAll(() => close());
 beforeEach(() => {
   canary.arrivals.length = 0;
 });

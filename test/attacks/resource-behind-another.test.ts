@@ -1,34 +1,29 @@
 /** Stops: a resource URI that fits the pattern of one resource and makes the backend read another. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CanaryBackend, startCanaryBackend } from '../support/canary-backend.ts';
-import { callMcp, obtainTokens, postJson, readMessage } from '../support/oauth-client.ts';
-import { type Product, startProduct } from '../support/product.ts';
+import type { CanaryBackend } from '../support/canary-backend.ts';
+import { startCanaryProduct } from '../support/canary-product.ts';
+import { callMcp, postJson, readMessage } from '../support/oauth-client.ts';
+import type { Product } from '../support/product.ts';
 
 let product: Product;
 let canary: CanaryBackend;
 let token: string;
+let close: () => Promise<void>;
 
 beforeAll(async () => {
-  canary = await startCanaryBackend();
   const admin = { anyRole: ['Snippets.Admin'] };
-  product = await startProduct({
-    backends: () => ({
-      files: {
-        path: '/snippets/mcp',
-        upstream: canary.url,
-        scopes: ['snippets.use'],
-        enter: { anyRole: ['Snippets.Reader'] },
-        prompts: { 'admin_*': admin },
-        resources: { 'file:///projects/*': {}, 'file:///secret/*': admin, 'file:///plan': admin },
-      },
-    }),
-  });
-  token = (await obtainTokens(product, product.people.reader)).accessToken;
+  ({ product, canary, token, close } = await startCanaryProduct((upstream) => ({
+    files: {
+      path: '/snippets/mcp',
+      upstream,
+      scopes: ['snippets.use'],
+      enter: { anyRole: ['Snippets.Reader'] },
+      prompts: { 'admin_*': admin },
+      resources: { 'file:///projects/*': {}, 'file:///secret/*': admin, 'file:///plan': admin },
+    },
+  })));
 });
-afterAll(async () => {
-  await product.close();
-  await canary.close();
-});
+afterAll(() => close());
 beforeEach(() => {
   canary.arrivals.length = 0;
 });
