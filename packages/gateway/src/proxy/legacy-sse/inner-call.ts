@@ -33,13 +33,16 @@ const ofTheOuter: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+/** Those of a client that are as long as the server takes, and ours. */
+const maxHeaderBytes = 64 * 1024;
+
 export interface InnerCalls {
   call(call: InnerCall): Promise<InnerAnswer>;
 }
 
 export function createInnerCalls(proxy: BackendProxy): InnerCalls {
   const listeners = new WeakMap<Duplex, RequestListener>();
-  const server = createServer({ requireHostHeader: false }, (req, res) =>
+  const server = createServer({ requireHostHeader: false, maxHeaderSize: maxHeaderBytes }, (req, res) =>
     listeners.get(req.socket)?.(req, res),
   );
 

@@ -15,7 +15,6 @@ import {
   LoggingMessageNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { StdioBackendConfig } from '../../config/config.ts';
 import { openSealedStore } from '../../session/sealed-store.suite.ts';
 import type { BackendProxy } from '../backend-proxy.ts';
 import { createFixedCredential } from '../credentials/backend-credential.ts';
@@ -25,6 +24,7 @@ import { createIdentitySigner } from '../identity.ts';
 import { noKeepAlive } from '../keep-alive.ts';
 import { describeFault, startMessageFront } from '../messages/message-front.suite.ts';
 import { createStdioBackend } from '../stdio/stdio-backend.ts';
+import { stdioBackendAt } from '../stdio/stdio-backend.suite.ts';
 import { startLegacyFront } from './legacy-front.suite.ts';
 import { createSseBackend } from './sse-backend.ts';
 
@@ -88,36 +88,13 @@ const ways: Record<string, () => BackendProxy> = {
     }),
   'Streamable HTTP': () =>
     createBackendProxy({ ...parts, credential, backend: backendAt(`http://127.0.0.1:${portOf(1)}/mcp`) }),
-  stdio: () => createStdioBackend({ ...parts, graceMs: 300, backend: stdioBackend() }),
+  stdio: () =>
+    createStdioBackend({
+      ...parts,
+      graceMs: 300,
+      backend: stdioBackendAt({ command: process.execPath, args: [everything, 'stdio'] }),
+    }),
 };
-
-function stdioBackend(): StdioBackendConfig {
-  const { name, path, resource, title, scopes, rules, timeouts, capacity, circuit } =
-    backendAt('http://unused.test');
-  return {
-    name,
-    path,
-    resource,
-    title,
-    scopes,
-    rules,
-    timeouts,
-    capacity,
-    circuit,
-    process: {
-      command: process.execPath,
-      args: [everything, 'stdio'],
-      cwd: process.cwd(),
-      inherited: {},
-      env: {},
-      mode: 'perSession',
-      identity: 'meta',
-      idleSeconds: 600,
-      maxProcesses: 10,
-      maxMessageBytes: 10_000_000,
-    },
-  };
-}
 
 /** Both fronts before one way to a backend. */
 async function open(kind: string) {

@@ -1,6 +1,13 @@
 import { afterEach, expect, test } from 'vitest';
 import { createTestClock, openSealedStore } from '../../session/sealed-store.suite.ts';
-import { messagesOf, request, startStdioWorld, type StdioWorldOptions } from './stdio-backend.suite.ts';
+import {
+  ask as askAll,
+  request,
+  type Session,
+  startStdioWorld,
+  type StdioWorld,
+  type StdioWorldOptions,
+} from './stdio-backend.suite.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -12,16 +19,8 @@ async function open(options: StdioWorldOptions = {}) {
   closers.push(world.close);
   return world;
 }
-type World = Awaited<ReturnType<typeof open>>;
-type Session = Record<string, string>;
-
-async function ask(world: World, session: Session, method: string, params: object = {}, id: unknown = 1) {
-  const answer = await world.post(request(method, id, params), session);
-  const text = await answer.text();
-  const isStream = answer.headers.get('content-type') === 'text/event-stream';
-  return isStream
-    ? messagesOf(text)
-    : [text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : { text }];
+async function ask(world: StdioWorld, session: Session, method: string, params?: object, id?: unknown) {
+  return (await askAll(world, session, method, params, id)).messages;
 }
 
 const pidIn = (answer: Record<string, unknown> | undefined) => (answer?.['result'] as { pid?: number })?.pid;

@@ -4,10 +4,13 @@ import { Secret } from '@valetkey/core/base/secret';
 import { afterEach, expect, test } from 'vitest';
 import { rawRequest } from '../front-and-back.suite.ts';
 import {
+  ask,
   isRunning,
   messagesOf,
   request,
+  type Session,
   startStdioWorld,
+  type StdioWorld,
   type StdioWorldOptions,
 } from './stdio-backend.suite.ts';
 
@@ -21,20 +24,8 @@ async function open(options: StdioWorldOptions = {}) {
   closers.push(world.close);
   return world;
 }
-type World = Awaited<ReturnType<typeof open>>;
-type Session = Record<string, string>;
-
-async function ask(world: World, session: Session, method: string, params: object = {}, id: unknown = 1) {
-  const answer = await world.post(request(method, id, params), session);
-  const text = await answer.text();
-  const isStream = answer.headers.get('content-type') === 'text/event-stream';
-  const messages = isStream ? messagesOf(text) : [text.startsWith('{') ? JSON.parse(text) : { text }];
-  const result = (messages.at(-1) ?? {})['result'] as Record<string, unknown> | undefined;
-  return { status: answer.status, isStream, messages, result: result ?? {}, text };
-}
-
 /** A stream as it comes. */
-async function openStream(world: World, session: Session, body?: object) {
+async function openStream(world: StdioWorld, session: Session, body?: object) {
   const headers = { 'content-type': 'application/json', ...session };
   const method = body === undefined ? 'GET' : 'POST';
   const answer = await rawRequest(world.url, {

@@ -33,31 +33,15 @@ export async function startStdioWorld(options: StdioWorldOptions = {}) {
     { level: 'debug' },
     { write: (line: string) => void logged.push(JSON.parse(line) as never) },
   );
-  const { name, path, resource, title, scopes, rules, capacity, circuit } = backendAt('http://unused.test');
-  const backend: StdioBackendConfig = {
-    name,
-    path,
-    resource,
-    title,
-    scopes,
-    rules,
-    capacity,
-    circuit,
-    timeouts: { connectMs: 10_000, firstByteMs: options.firstByteMs ?? 10_000 },
-    process: {
+  const backend = stdioBackendAt(
+    {
       command: process.execPath,
       args: [fixture],
-      cwd: process.cwd(),
       inherited: { PATH: process.env['PATH'] ?? '' },
-      env: {},
-      mode: 'perSession',
-      identity: 'meta',
-      idleSeconds: 600,
-      maxProcesses: 20,
-      maxMessageBytes: 1024 * 1024,
       ...options.process,
     },
-  };
+    options.firstByteMs,
+  );
   const store = options.store ?? openSealedStore(clock);
   const keepAlive = createKeepAlive(15, timer);
   const random = (size: number) => randomBytes(size);
@@ -103,7 +87,7 @@ export async function startStdioWorld(options: StdioWorldOptions = {}) {
       }
     },
     /** Begins a session. @returns the headers that its further requests carry. */
-    async begin(person = 'anna', version = '2025-11-25'): Promise<Record<string, string>> {
+    async begin(person = 'anna', version = '2025-11-25'): Promise<Session> {
       const params = { protocolVersion: version, capabilities: {}, clientInfo: { name: 't', version: '1' } };
       const answer = await post(
         { jsonrpc: '2.0', id: 0, method: 'initialize', params },
@@ -117,6 +101,56 @@ export async function startStdioWorld(options: StdioWorldOptions = {}) {
       await front.close();
     },
   };
+}
+
+/** A process for each session, told by `_meta`, unless it says otherwise. */
+export function stdioBackendAt(
+  config: Partial<ProcessConfig> & Pick<ProcessConfig, 'command' | 'args'>,
+  firstByteMs = 10_000,
+): StdioBackendConfig {
+  const { name, path, resource, title, scopes, rules, capacity, circuit } = backendAt('http://unused.test');
+  return {
+    name,
+    path,
+    resource,
+    title,
+    scopes,
+    rules,
+    capacity,
+    circuit,
+    timeouts: { connectMs: 10_000, firstByteMs },
+    process: {
+      cwd: process.cwd(),
+      inherited: {},
+      env: {},
+      mode: 'perSession',
+      identity: 'meta',
+      idleSeconds: 600,
+      maxProcesses: 20,
+      maxMessageBytes: 1024 * 1024,
+      ...config,
+    },
+  };
+}
+
+export type StdioWorld = Awaited<ReturnType<typeof startStdioWorld>>;
+export type Session = Record<string, string>;
+
+/** One request and all that comes of it. */
+export async function ask(
+  world: StdioWorld,
+  session: Session,
+  method: string,
+  params: object = {},
+  id: unknown = 1,
+) {
+  const answer = await world.post(request(method, id, params), session);
+  const text = await answer.text();
+  const isStream = answer.headers.get('content-type') === 'text/event-stream';
+  const alone = () => (text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : { text });
+  const messages = isStream ? messagesOf(text) : [alone()];
+  const result = (messages.at(-1) ?? {})['result'] as Record<string, unknown> | undefined;
+  return { status: answer.status, isStream, messages, result: result ?? {}, text };
 }
 
 export function isRunning(pid: unknown): boolean {
