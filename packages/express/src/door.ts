@@ -32,7 +32,14 @@ export function createDoor(routes: readonly Route[], options: RouterOptions): No
     const isOurs = target.ok && findRows(target.value.path).length > 0;
     if (!isOurs && next !== undefined) return next();
     req.url = originalUrl;
-    adoptBody(req);
+    try {
+      adoptBody(req);
+    } catch (error) {
+      if (next !== undefined) return next(error);
+      process.emitWarning(error as TypeError);
+      res.writeHead(500, { connection: 'close' }).end();
+      return;
+    }
     dispatch(req, res);
   };
 }
@@ -58,14 +65,16 @@ function restoreBody(body: unknown, contentType: string): Uint8Array | undefined
   return /json/i.test(contentType) ? Buffer.from(JSON.stringify(body)) : undefined;
 }
 
-function restoreForm(body: object): Uint8Array | undefined {
+function restoreForm(body: object): Uint8Array {
   const form = new URLSearchParams();
-  for (const [name, value] of Object.entries(body)) {
-    for (const each of [value].flat() as unknown[]) {
-      // A nested object is what a parser made of `a[b]=c`: no field of ours is written so.
-      if (typeof each !== 'string') return undefined;
-      form.append(name, each);
-    }
-  }
+  const append = (name: string, value: unknown): void => {
+    // A field that came twice.
+    if (Array.isArray(value)) for (const each of value as unknown[]) append(name, each);
+    // What an extended parser made of `a[b]=c`.
+    else if (typeof value === 'object' && value !== null)
+      for (const [key, each] of Object.entries(value)) append(`${name}[${key}]`, each);
+    else form.append(name, typeof value === 'string' ? value : '');
+  };
+  for (const [name, value] of Object.entries(body)) append(name, value);
   return Buffer.from(form.toString());
 }

@@ -3,7 +3,7 @@
  * network, so that there is one implementation, with all of Node's own care for requests and answers.
  */
 import { createServer, type IncomingMessage, request as sendRequest } from 'node:http';
-import { duplexPair, Readable } from 'node:stream';
+import { duplexPair, pipeline, Readable } from 'node:stream';
 import type { NodeHandler } from './door.ts';
 
 /**
@@ -18,6 +18,8 @@ export function openFetchFace(handler: NodeHandler): FetchHandler {
   const server = createServer((req, res) => handler(req, res));
   return async (request, { ip } = {}) => {
     const [client, inner] = duplexPair();
+    // A reader who leaves only ends the pipe; the handler has to hear that nobody listens any more.
+    client.once('close', () => inner.destroy());
     server.emit('connection', Object.assign(inner, ip === undefined ? {} : { remoteAddress: ip }));
     const { host, pathname, search } = new URL(request.url);
     const outgoing = sendRequest({
@@ -33,10 +35,11 @@ export function openFetchFace(handler: NodeHandler): FetchHandler {
     });
     const answer = new Promise<IncomingMessage>((resolve, reject) => {
       outgoing.once('response', resolve);
-      outgoing.once('error', reject);
+      // Also of a body that broke off after the answer had begun: the promise is settled, and nobody is harmed.
+      outgoing.on('error', reject);
     });
     if (request.body === null) outgoing.end();
-    else Readable.fromWeb(request.body).pipe(outgoing);
+    else pipeline(Readable.fromWeb(request.body), outgoing, () => {});
     return toResponse(await answer);
   };
 }
