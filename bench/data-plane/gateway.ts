@@ -7,12 +7,12 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  CONTOSO_TENANT_ID,
   createEmulator,
   type Emulator,
   GATEWAY_CLIENT_ID,
   GATEWAY_CLIENT_SECRET,
 } from '@valetkey/entra-emulator';
+import { describeEntra } from 'valetkey/trial-config';
 import { stringify } from 'yaml';
 import { repositoryRoot } from '../../test/support/command.ts';
 import { findFreePort } from '../../test/support/free-port.ts';
@@ -124,17 +124,7 @@ function configuration(url: string, port: number, emulator: Emulator, { backendP
   return {
     publicUrl: url,
     listen: { host: '127.0.0.1', port },
-    entra: {
-      cloud: {
-        authorityHost: emulator.httpsOrigin,
-        browserAuthorityHost: emulator.httpOrigin,
-        graphHost: emulator.httpsOrigin,
-      },
-      tenant: CONTOSO_TENANT_ID,
-      clientId: GATEWAY_CLIENT_ID,
-      credential: { secret: 'env:CLIENT_SECRET' },
-      caFile: './ca.pem',
-    },
+    entra: describeEntra(emulator, './ca.pem'),
     store: 'sqlite:./valetkey.db',
     keys: { file: './keys.json' },
     // A run may take longer than an hour, and its tokens must not end before it.

@@ -4,8 +4,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { GATEWAY_CLIENT_ID, GATEWAY_IDENTITY_CLIENT_ID, CONTOSO_TENANT_ID } from '@valetkey/entra-emulator';
+import { GATEWAY_IDENTITY_CLIENT_ID } from '@valetkey/entra-emulator';
 import { type RealServer, startRedis } from '@valetkey/gateway/store/real-servers.suite';
+import { describeEntra } from 'valetkey/trial-config';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type DrillGateways, startDrillGateways } from '../support/drill-gateways.ts';
 import { callMcp, obtainTokens, refresh } from '../support/oauth-client.ts';
@@ -18,17 +19,7 @@ beforeAll(async () => {
   gateways = await startDrillGateways(store, 2, (emulator) => ({
     env: emulator.azure.imdsEnvironment(),
     config: {
-      entra: {
-        cloud: {
-          authorityHost: emulator.httpsOrigin,
-          browserAuthorityHost: emulator.httpOrigin,
-          graphHost: emulator.httpsOrigin,
-        },
-        tenant: CONTOSO_TENANT_ID,
-        clientId: GATEWAY_CLIENT_ID,
-        credential: { managedIdentity: { clientId } },
-        caFile: './ca.pem',
-      },
+      entra: describeEntra(emulator, './ca.pem', { managedIdentity: { clientId } }),
       keys: {
         keyVault: `${emulator.httpsOrigin}/keys/gateway-key`,
         managedIdentity: clientId,

@@ -9,6 +9,23 @@ export interface Change {
   readonly text: string;
 }
 
+/** What begins, parts and ends the lines of HTTP, and what some readers take for it. */
+export const marks = [
+  '\r\n',
+  '\n',
+  '\r',
+  '\r\n\r\n',
+  '\0',
+  ' ',
+  '\t',
+  ':',
+  ';',
+  ',',
+  '\xff',
+  '\x0b',
+  '0\r\n\r\n',
+];
+
 const place = fc.double({ min: 0, max: 1, noNaN: true });
 
 /** @param texts what is put in; some of them whole lines with their end. */

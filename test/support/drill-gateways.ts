@@ -22,6 +22,7 @@ import {
 } from '@valetkey/entra-emulator';
 import { findFreePorts, type RealServer } from '@valetkey/gateway/store/real-servers.suite';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { describeEntra } from 'valetkey/trial-config';
 import { stringify } from 'yaml';
 import { repositoryRoot, runCommand } from './command.ts';
 
@@ -186,17 +187,7 @@ function configuration(parts: {
     publicUrl: parts.url,
     listen: { host: '127.0.0.1', port: parts.port },
     allowedHosts: [`127.0.0.1:${parts.port}`],
-    entra: {
-      cloud: {
-        authorityHost: parts.emulator.httpsOrigin,
-        browserAuthorityHost: parts.emulator.httpOrigin,
-        graphHost: parts.emulator.httpsOrigin,
-      },
-      tenant: CONTOSO_TENANT_ID,
-      clientId: GATEWAY_CLIENT_ID,
-      credential: { secret: 'env:CLIENT_SECRET' },
-      caFile: './ca.pem',
-    },
+    entra: describeEntra(parts.emulator, './ca.pem'),
     store: 'env:STORE',
     keys: { file: './keys.json' },
     audit: { stdout: false, file: './audit.jsonl' },

@@ -7,7 +7,6 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  CONTOSO_TENANT_ID,
   createEmulator,
   type Emulator,
   GATEWAY_CLIENT_ID,
@@ -15,6 +14,7 @@ import {
 } from '@valetkey/entra-emulator';
 import { type Valetkey, valetkey, type ValetkeyOptions } from '@valetkey/express';
 import { pino } from 'pino';
+import { describeEntra } from 'valetkey/trial-config';
 
 export interface ExpressServer {
   readonly url: string;
@@ -61,17 +61,7 @@ export async function startExpressServer(given: ExpressServerOptions): Promise<E
   const audit = join(directory, 'audit.jsonl');
   const vk = await valetkey({
     publicUrl: url,
-    entra: {
-      cloud: {
-        authorityHost: emulator.httpsOrigin,
-        browserAuthorityHost: emulator.httpOrigin,
-        graphHost: emulator.httpsOrigin,
-      },
-      tenant: CONTOSO_TENANT_ID,
-      clientId: GATEWAY_CLIENT_ID,
-      credential: { secret: GATEWAY_CLIENT_SECRET },
-      caFile,
-    },
+    entra: describeEntra(emulator, caFile, { secret: GATEWAY_CLIENT_SECRET }),
     store: `sqlite:${join(directory, 'valetkey.db')}`,
     keys: { file: join(directory, 'keys.json') },
     audit: { stdout: false, file: audit },

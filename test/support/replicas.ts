@@ -8,7 +8,6 @@ import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  CONTOSO_TENANT_ID,
   createEmulator,
   type Emulator,
   GATEWAY_CLIENT_ID,
@@ -24,6 +23,7 @@ import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/htt
 import { type Driver, StoreUnavailable } from '@valetkey/gateway/store/driver';
 import type { World } from '@valetkey/gateway/world';
 import { pino } from 'pino';
+import { describeEntra } from 'valetkey/trial-config';
 import { stringify } from 'yaml';
 import { type Person, snippetsBackend } from './product.ts';
 
@@ -90,17 +90,7 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Repl
     source: {
       text: stringify({
         publicUrl: url,
-        entra: {
-          cloud: {
-            authorityHost: emulator.httpsOrigin,
-            browserAuthorityHost: emulator.httpOrigin,
-            graphHost: emulator.httpsOrigin,
-          },
-          tenant: CONTOSO_TENANT_ID,
-          clientId: GATEWAY_CLIENT_ID,
-          credential: { secret: 'env:CLIENT_SECRET' },
-          caFile,
-        },
+        entra: describeEntra(emulator, caFile),
         store: `sqlite:${join(directory, 'valetkey.db')}`,
         keys: { file: join(directory, 'keys.json') },
         audit: { stdout: false, file: join(directory, 'audit.jsonl') },

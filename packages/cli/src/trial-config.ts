@@ -21,6 +21,30 @@ export const caFileName = 'emulator-ca.pem';
 /** What the references of a trial's configuration stand for. */
 export const trialEnv: Readonly<Record<string, string>> = { CLIENT_SECRET: GATEWAY_CLIENT_SECRET };
 
+type TrialCredential =
+  | { readonly secret: string }
+  | { readonly managedIdentity: { readonly clientId: string } };
+
+/** The section `entra` of whatever has the emulator for its Entra. @param caFile where the emulator's CA lies. */
+export function describeEntra(
+  emulator: Emulator,
+  caFile: string,
+  credential: TrialCredential = { secret: 'env:CLIENT_SECRET' },
+) {
+  return {
+    cloud: {
+      authorityHost: emulator.httpsOrigin,
+      browserAuthorityHost: emulator.httpOrigin,
+      graphHost: emulator.httpsOrigin,
+      tokenExchangeAudience: 'api://AzureADTokenExchange',
+    },
+    tenant: CONTOSO_TENANT_ID,
+    clientId: GATEWAY_CLIENT_ID,
+    credential,
+    caFile,
+  };
+}
+
 /**
  * The configuration file of a gateway that has the emulator for its Entra, before it is written down: it goes through
  * the same door as an operator's.
@@ -29,18 +53,7 @@ export function describeTrial(options: TrialOptions): Record<string, unknown> {
   const { publicUrl, emulator, directory, backends } = options;
   return {
     publicUrl,
-    entra: {
-      cloud: {
-        authorityHost: emulator.httpsOrigin,
-        browserAuthorityHost: emulator.httpOrigin,
-        graphHost: emulator.httpsOrigin,
-        tokenExchangeAudience: 'api://AzureADTokenExchange',
-      },
-      tenant: CONTOSO_TENANT_ID,
-      clientId: GATEWAY_CLIENT_ID,
-      credential: { secret: 'env:CLIENT_SECRET' },
-      caFile: join(directory, caFileName),
-    },
+    entra: describeEntra(emulator, join(directory, caFileName)),
     store: options.store ?? `sqlite:${join(directory, 'valetkey.db')}`,
     keys: { file: join(directory, 'keys.json') },
     audit: { stdout: false, file: join(directory, 'audit.jsonl') },
