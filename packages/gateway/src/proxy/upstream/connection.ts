@@ -229,6 +229,8 @@ class AnswerBody extends Readable {
     super({ highWaterMark: 64 * 1024 });
     this.#socket = socket;
     this.#giveUp = giveUp;
+    // It can break before anybody reads it, while the store or Entra is asked: without a listener that ends the process.
+    this.on('error', () => {});
   }
 
   add(bytes: Buffer): void {
