@@ -12,7 +12,7 @@ import { openCredential } from './credential.ts';
 import type { Entra, EntraPerson, EntraRefusal } from './entra.ts';
 import { explainCallbackError, refusalFrom } from './errors.ts';
 import { createHoldOffs } from './hold-offs.ts';
-import { validateIdToken } from './id-token.ts';
+import { checkIdToken } from './id-token.ts';
 import { createKeySets } from './key-sets.ts';
 import type { Operation } from './operations.ts';
 import { startOperation } from './operations.ts';
@@ -81,7 +81,7 @@ export function createEntra(options: EntraOptions): ClosableEntra {
     idToken: string,
     nonce: string | undefined,
   ): Promise<Result<EntraPerson, EntraRefusal>> {
-    const validated = await validateIdToken(idToken, {
+    const checked = await checkIdToken(idToken, {
       clientId,
       tenants,
       nonce,
@@ -89,7 +89,7 @@ export function createEntra(options: EntraOptions): ClosableEntra {
       keysOf,
       clock,
     });
-    return validated.ok ? validated : err({ kind: 'invalid', description: validated.error });
+    return checked.ok ? checked : err({ kind: 'invalid', description: checked.error });
   }
 
   const start = (authority: AuthorityMetadata, cache: SessionCache, answersChallenges = false): Operation =>

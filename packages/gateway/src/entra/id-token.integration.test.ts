@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTestClock } from '../session/sealed-store.suite.ts';
 import { CLIENT, HOST, OTHER_TENANT, startFakeAuthority, TENANT } from './fake-authority.suite.ts';
-import { createKeySet, validateIdToken } from './id-token.ts';
+import { createKeySet, checkIdToken } from './id-token.ts';
 
 async function open() {
   const clock = createTestClock(1_800_000_000_000);
@@ -9,7 +9,7 @@ async function open() {
   const keys = createKeySet(`${HOST}/${TENANT}/discovery/v2.0/keys`, authority.outbound);
   const asked: string[] = [];
   const validate = (token: string, nonce?: string) =>
-    validateIdToken(token, {
+    checkIdToken(token, {
       clientId: CLIENT,
       tenants: [TENANT],
       authorityHost: HOST,

@@ -34,7 +34,7 @@ const maxAge = '15 minutes';
  * @returns the person, or what is wrong, in words that hold no part of the token.
  * @throws OutboundFailed when the tenant's keys cannot be fetched.
  */
-export async function validateIdToken(
+export async function checkIdToken(
   idToken: string,
   expected: IdTokenExpectation,
 ): Promise<Result<EntraPerson, string>> {
