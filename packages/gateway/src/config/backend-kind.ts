@@ -2,15 +2,12 @@
  * What a backend is: a server of Streamable HTTP, one of the older HTTP+SSE, or a command on this machine. Exactly
  * one; and the older addresses that it may have toward clients.
  */
-import { isAbsolute } from 'node:path';
-import { Secret } from '@valetkey/core/base/secret';
 import { isPersonVariable } from '@valetkey/core/policy/told-identity';
 import * as z from 'zod';
 import { text } from './checked-text.ts';
-import type { AnyBackendConfig, LegacySseConfig, ProcessConfig } from './config.ts';
+import type { AnyBackendConfig, LegacySseConfig } from './config.ts';
 import { bounds, defaults } from './defaults.ts';
 import { type Complaint, complain, type ConfigFault, describePath } from './fault.ts';
-import { type Resolved, resolvePath, type Surroundings } from './references.ts';
 import { checkBackendPath, checkUpstream } from './url-rules.ts';
 import { checkReference, isReference } from './word-rules.ts';
 
@@ -79,7 +76,7 @@ export const kindShape = {
     .describe('Addresses for clients that speak only the HTTP+SSE of revision 2024-11-05. Default: none.'),
 };
 
-type KindFile = z.output<z.ZodObject<typeof kindShape>> & { readonly path: string };
+export type KindFile = z.output<z.ZodObject<typeof kindShape>> & { readonly path: string };
 
 const commandOnly = [
   'args',
@@ -92,62 +89,62 @@ const commandOnly = [
   'maxMessageBytes',
 ] as const satisfies readonly (keyof KindFile)[];
 
+interface OtherSettings {
+  readonly hasCredential: boolean;
+  readonly hasHealth: boolean;
+}
+
 /** @param other what else the section holds, and a command cannot have. */
-export function checkBackendKind(
-  name: string,
-  file: KindFile,
-  other: { readonly hasCredential: boolean; readonly hasHealth: boolean },
-): ConfigFault[] {
-  const fault = (key: string, problem: string, remedy: string): ConfigFault => ({
-    path: describePath(['backends', name, key]),
-    problem,
-    remedy,
-  });
-  const faults: ConfigFault[] = [];
-  if (file.upstream === undefined && file.command === undefined) {
-    faults.push(
-      fault('upstream', 'is missing', 'Write the URL of the MCP server, or `command` to run one here'),
-    );
-  }
-  if (file.command === undefined) {
-    for (const key of commandOnly.filter((each) => file[each] !== undefined)) {
-      faults.push(fault(key, 'is for a backend with `command`', 'Remove it'));
-    }
-    return [...faults, ...checkLegacySse(name, file)];
-  }
+export function checkBackendKind(name: string, file: KindFile, other: OtherSettings): ConfigFault[] {
+  const found = file.command === undefined ? listServerComplaints(file) : listCommandComplaints(file, other);
+  const faults = found.map(([place, complaint]) => ({
+    path: describePath(['backends', name, ...place]),
+    ...complaint,
+  }));
+  return [...faults, ...checkLegacySse(name, file)];
+}
+
+type PlacedComplaint = readonly [place: readonly string[], complaint: Complaint];
+
+function listServerComplaints(file: KindFile): PlacedComplaint[] {
+  const missing = complain('is missing', 'Write the URL of the MCP server, or `command` to run one here');
+  const strange = commandOnly.filter((key) => file[key] !== undefined);
+  return [
+    ...(file.upstream === undefined ? [[['upstream'], missing] as const] : []),
+    ...strange.map((key) => [[key], complain('is for a backend with `command`', 'Remove it')] as const),
+  ];
+}
+
+function listCommandComplaints(file: KindFile, other: OtherSettings): PlacedComplaint[] {
+  const forServers = (remedy: string) => complain('is for a backend with `upstream`', remedy);
+  const found: PlacedComplaint[] = [];
   if (file.upstream !== undefined) {
-    faults.push(
-      fault('command', 'stands beside `upstream`', 'Keep one of them: a backend is a server or a command'),
-    );
+    const remedy = 'Keep one of them: a backend is a server or a command';
+    found.push([['command'], complain('stands beside `upstream`', remedy)]);
   }
   if (file.transport !== undefined) {
-    faults.push(
-      fault('transport', 'is for a backend with `upstream`', 'Remove it: a command speaks on its pipes'),
-    );
+    found.push([['transport'], forServers('Remove it: a command speaks on its pipes')]);
   }
   if (file.mode === 'shared' && file.identity === 'environment') {
-    const remedy = 'Write identity: meta, or mode: perSession';
-    faults.push(fault('identity', 'is told to a process once, and a shared one serves many people', remedy));
+    const problem = 'is told to a process once, and a shared one serves many people';
+    found.push([['identity'], complain(problem, 'Write identity: meta, or mode: perSession')]);
   }
   if (other.hasCredential) {
-    const remedy = 'Remove it, and hand the command what it needs in `env`';
-    faults.push(fault('credential', 'is for a backend with `upstream`', remedy));
+    found.push([['credential'], forServers('Remove it, and hand the command what it needs in `env`')]);
   }
   if (other.hasHealth) {
-    faults.push(
-      fault('health', 'is for a backend with `upstream`', 'Remove it: a command runs only while it is used'),
-    );
+    found.push([['health'], forServers('Remove it: a command runs only while it is used')]);
   }
-  const written = Object.entries(file.env ?? {}).filter(
-    ([key, value]) => isSecretName(key) && !isReference(value),
+  return [...found, ...listWrittenSecrets(file)];
+}
+
+function listWrittenSecrets({ env = {} }: KindFile): PlacedComplaint[] {
+  const written = Object.keys(env).filter((key) => isSecretName(key) && !isReference(env[key] ?? ''));
+  const complaint = complain(
+    'seems to be a secret, and is written into the file',
+    'Write env:NAME or file:./path',
   );
-  for (const [key] of written) {
-    faults.push({
-      path: describePath(['backends', name, 'env', key]),
-      ...complain('seems to be a secret, and is written into the file', 'Write env:NAME or file:./path'),
-    });
-  }
-  return [...faults, ...checkLegacySse(name, file)];
+  return written.map((key) => [['env', key], complaint]);
 }
 
 /**
@@ -180,32 +177,6 @@ function checkLegacySse(name: string, { legacySse, path }: KindFile): ConfigFaul
   ];
 }
 
-export function buildProcess(
-  name: string,
-  file: KindFile,
-  { values }: Resolved,
-  surroundings: Surroundings,
-): ProcessConfig | undefined {
-  if (file.command === undefined) return undefined;
-  const [command = '', ...words] = [file.command].flat();
-  const env = Object.entries(file.env ?? {}).map(([key, value]) => {
-    const resolved = values.get(describePath(['backends', name, 'env', key]));
-    return [key, new Secret(resolved ?? value)] as const;
-  });
-  return {
-    command: asProgram(command, surroundings),
-    args: [...words, ...(file.args ?? [])],
-    cwd: resolvePath(file.cwd ?? '.', surroundings),
-    inherited: Object.fromEntries(inheritedNames.flatMap((key) => inherit(key, surroundings))),
-    env: Object.fromEntries(env),
-    mode: file.mode ?? 'perSession',
-    identity: file.identity ?? 'meta',
-    idleSeconds: file.idleSeconds ?? defaults.idleSeconds,
-    maxProcesses: file.maxProcesses ?? defaults.maxProcesses,
-    maxMessageBytes: file.maxMessageBytes ?? defaults.maxMessageBytes,
-  };
-}
-
 export function buildLegacySse({ legacySse }: KindFile): { readonly legacySse?: LegacySseConfig } {
   return legacySse === undefined ? {} : { legacySse };
 }
@@ -218,25 +189,6 @@ export function findProcessBound(backend: AnyBackendConfig): string | undefined 
   if (backend.legacySse !== undefined) return 'legacySse';
   if (backend.process === undefined) return backend.transport === 'sse' ? 'transport' : undefined;
   return backend.process.mode === 'perSession' ? 'mode' : undefined;
-}
-
-/** A path is one from the configuration file on, as all others there; a bare name is looked for in PATH. */
-function asProgram(command: string, surroundings: Surroundings): string {
-  const isPath = /[/\\]/.test(command) && !isAbsolute(command);
-  return isPath ? resolvePath(command, surroundings) : command;
-}
-
-/** What programs need to run at all, and none of which is a secret. */
-const inheritedNames: readonly string[] = (
-  'PATH HOME USER LOGNAME SHELL TERM TMPDIR LANG LC_ALL LC_CTYPE TZ ' +
-  'SYSTEMROOT SYSTEMDRIVE WINDIR COMSPEC PATHEXT TEMP TMP USERNAME USERPROFILE APPDATA LOCALAPPDATA PROGRAMDATA ' +
-  'PROGRAMFILES HOMEDRIVE HOMEPATH'
-).split(' ');
-
-function inherit(name: string, { env }: Surroundings): (readonly [string, string])[] {
-  const value = env[name];
-  // A function that bash exported: it would run in whatever shell the command starts (CVE-2014-6271).
-  return value === undefined || value.startsWith('()') ? [] : [[name, value]];
 }
 
 function isSecretName(name: string): boolean {

@@ -14,8 +14,9 @@ import type {
   ServerConfig,
 } from './config.ts';
 import { buildBackendCredential, withCredentialScopes } from './backend-credential.ts';
-import { buildLegacySse, buildProcess } from './backend-kind.ts';
+import { buildLegacySse } from './backend-kind.ts';
 import { clouds, defaults } from './defaults.ts';
+import { buildProcess } from './process-config.ts';
 import { type Resolved, resolvePath, type Surroundings } from './references.ts';
 import { buildResilience } from './resilience.ts';
 import { buildRules } from './rules.ts';
