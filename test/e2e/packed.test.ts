@@ -1,8 +1,15 @@
 /** The packages as npm users get them: packed, installed into an empty folder, and run from there. */
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import {
+  CONTOSO_TENANT_ID,
+  createEmulator,
+  GATEWAY_CLIENT_ID,
+  GATEWAY_CLIENT_SECRET,
+} from '@valetkey/entra-emulator';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { findFreePort } from '../support/free-port.ts';
 import { killLeftovers, repositoryRoot, runCommand, startCommand } from '../support/command.ts';
 import { callMcp, obtainTokens, readMessage } from '../support/oauth-client.ts';
 import { parseReady, targetOf, userWith } from '../support/ready-product.ts';
@@ -10,10 +17,19 @@ import { listPackages } from '../../tools/packages.ts';
 
 /** npm and the installed command both run on the Node that runs this test, whatever the machine has. */
 const env = { PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}` };
+const quiet = ['--loglevel=error', '--no-audit', '--no-fund'];
+const typescript = join(repositoryRoot, 'node_modules/typescript/bin/tsc');
+const published = listPackages().filter(({ manifest }) => manifest.private !== true);
 let folder: string;
+let tarballs: readonly string[];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'valetkey-packed-'));
+  await succeed(process.execPath, [typescript, '--build'], repositoryRoot);
+  const workspaces = published.map(({ folder: path }) => `--workspace=${path}`);
+  await succeed('npm', ['pack', ...workspaces, `--pack-destination=${folder}`, ...quiet], repositoryRoot);
+  tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
+  expect(tarballs).toHaveLength(published.length);
 });
 afterEach(killLeftovers);
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -24,25 +40,23 @@ async function succeed(command: string, args: readonly string[], cwd: string): P
   return stdout;
 }
 
+/** Installs some of them into a folder where nothing was. @returns the folder. */
+async function install(name: string, files: readonly string[]): Promise<string> {
+  const at = join(folder, name);
+  await mkdir(at);
+  await writeFile(join(at, 'package.json'), '{ "private": true, "type": "module" }');
+  const paths = files.map((file) => join(folder, file));
+  await succeed('npm', ['install', '--prefer-offline', ...quiet, ...paths], at);
+  return at;
+}
+
 test('A55: packed and installed elsewhere, `valetkey dev` carries a sign-in and a tool call', async () => {
-  const typescript = join(repositoryRoot, 'node_modules/typescript/bin/tsc');
-  await succeed(process.execPath, [typescript, '--build'], repositoryRoot);
-  const published = listPackages().filter(({ manifest }) => manifest.private !== true);
-  const workspaces = published.map(({ folder: path }) => `--workspace=${path}`);
-  const quiet = ['--loglevel=error', '--no-audit', '--no-fund'];
-  await succeed('npm', ['pack', ...workspaces, `--pack-destination=${folder}`, ...quiet], repositoryRoot);
-  const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
-  expect(tarballs).toHaveLength(published.length);
-
-  await writeFile(join(folder, 'package.json'), '{ "private": true }');
-  const files = tarballs.map((name) => `./${name}`);
-  await succeed('npm', ['install', '--prefer-offline', ...quiet, ...files], folder);
-
-  const valetkey = join(folder, 'node_modules/.bin/valetkey');
+  const at = await install('all', tarballs);
+  const valetkey = join(at, 'node_modules/.bin/valetkey');
   const version = published.find(({ manifest }) => manifest.name === 'valetkey')?.manifest.version;
-  expect(await succeed(valetkey, ['--version'], folder)).toBe(`${version}\n`);
+  expect(await succeed(valetkey, ['--version'], at)).toBe(`${version}\n`);
 
-  const command = startCommand(valetkey, ['dev', '--json', '--port', '0'], { cwd: folder, env });
+  const command = startCommand(valetkey, ['dev', '--json', '--port', '0'], { cwd: at, env });
   const line = parseReady(await command.until(/\n/));
   const target = targetOf(line);
   const { accessToken } = await obtainTokens(target, userWith(line, 'Snippets.Reader'));
@@ -53,6 +67,75 @@ test('A55: packed and installed elsewhere, `valetkey dev` carries a sign-in and 
   expect(await readMessage(called)).toMatchObject({
     result: { structuredContent: { message: 'Hello I am MCPTool!' } },
   });
-  expect(await readdir(folder), 'state is kept where it was started').toContain('.valetkey');
+  expect(await readdir(at), 'state is kept where it was started').toContain('.valetkey');
   expect((await command.stop()).code).toBe(0);
+});
+
+test('A55: `@valetkey/express` brings neither Express nor an MCP SDK nor a database; its quick start compiles and signs in', async () => {
+  const names = ['core', 'gateway', 'express'];
+  const own = tarballs.filter((file) => names.some((name) => file.startsWith(`valetkey-${name}-`)));
+  const at = await install('express', own);
+  const modules = join(at, 'node_modules');
+  const installed = await readdir(modules);
+  for (const name of ['express', '@modelcontextprotocol', '@opentelemetry', 'redis', 'pg'])
+    expect(installed).not.toContain(name);
+  const packages = await succeed('npm', ['ls', '--all', '--parseable', ...quiet], at);
+  expect(packages.trim().split('\n').length, 'packages with all that they need').toBeLessThan(90);
+
+  // What the reader's own server has beside it.
+  await mkdir(join(modules, '@types'), { recursive: true });
+  for (const name of ['express', '@modelcontextprotocol', '@types/node', '@types/express'])
+    await symlink(join(repositoryRoot, 'node_modules', name), join(modules, name));
+  const readme = await readFile(join(modules, '@valetkey/express/README.md'), 'utf8');
+  await writeFile(join(at, 'server.ts'), /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '');
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2024',
+    strict: true,
+    noEmit: true,
+    types: ['node'],
+  };
+  await writeFile(join(at, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['server.ts'] }));
+  await succeed(process.execPath, [typescript, '-p', at], at);
+
+  const emulator = await createEmulator();
+  const port = await findFreePort();
+  const url = `http://localhost:${port}`;
+  await writeFile(join(at, 'ca.pem'), emulator.caCertificatePem);
+  const settings = {
+    PORT: String(port),
+    VALETKEY_PUBLIC_URL: url,
+    VALETKEY_TENANT_ID: CONTOSO_TENANT_ID,
+    VALETKEY_CLIENT_ID: GATEWAY_CLIENT_ID,
+    VALETKEY_CLIENT_SECRET: GATEWAY_CLIENT_SECRET,
+    VALETKEY_AUTHORITY_HOST: emulator.httpsOrigin,
+    VALETKEY_BROWSER_AUTHORITY_HOST: emulator.httpOrigin,
+    VALETKEY_CA_FILE: 'ca.pem',
+  };
+  const start = (more: Record<string, string> = {}) =>
+    startCommand(process.execPath, ['server.ts'], { cwd: at, env: { ...env, ...settings, ...more } });
+  const server = start();
+  await expect
+    .poll(
+      () =>
+        fetch(`${url}/mcp`).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      { timeout: 20_000 },
+    )
+    .toBe(401);
+  const target = { url, mcpUrl: `${url}/mcp`, emulator };
+  const rita = { username: 'rita@contoso.example', password: 'Rita-Passw0rd' };
+  const { accessToken } = await obtainTokens(target, rita, { scope: 'mcp.use' });
+  const called = await callMcp(target.mcpUrl, accessToken, 'tools/call', { name: 'who_am_i', arguments: {} });
+  expect(await readMessage(called)).toMatchObject({
+    result: { content: [{ text: 'You are rita@contoso.example' }] },
+  });
+  await server.stop();
+
+  const withoutClient = start({ VALETKEY_STORE: 'redis://localhost:1' });
+  expect(await withoutClient.ended).toMatchObject({ code: 1 });
+  expect(withoutClient.stderr()).toContain('A store in Redis needs the package redis: npm install redis');
+  await emulator.close();
 });

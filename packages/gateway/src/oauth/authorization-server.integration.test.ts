@@ -15,8 +15,8 @@ import { createStore } from '../store/sealed.ts';
 import { openSqliteDriver } from '../store/sqlite.ts';
 import { createAuthorizationServer } from './authorization-server.ts';
 import { renderOAuthError } from './error-page.ts';
-import type { RenewalRefusal } from './provider.ts';
 import { createResources } from './resources.ts';
+import type { RenewalRefusal } from './sign-ins.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { err, ok } from '@valetkey/core/base/result';
-import type { RenewalRefusal } from '../oauth/provider.ts';
+import type { RenewalRefusal } from '../oauth/sign-ins.ts';
 import { startLeaverCheck } from './leaver-check.ts';
 
 function open(checkSeconds = 300) {

@@ -6,7 +6,7 @@ import { type RandomBytes, randomId } from '@valetkey/core/base/random';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Audit } from '../audit/event.ts';
 import type { Entra, EntraPerson, EntraRefusal } from '../entra/entra.ts';
-import type { RenewalRefusal, SignIns } from '../oauth/provider.ts';
+import type { RenewalRefusal, SignIns } from '../oauth/sign-ins.ts';
 import type { Groups } from './groups.ts';
 import { rightsOf } from '../session/revocations.ts';
 import type { Session } from '../session/session.ts';
