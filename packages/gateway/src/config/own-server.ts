@@ -78,10 +78,7 @@ const ownServerSchema = z.strictObject({
     .describe('At least one of these app roles is needed to use the server at all: short for enter.anyRole.'),
   ...rulesShape,
   legacySse: z
-    .union([
-      z.boolean(),
-      z.strictObject({ sse: path.default('/sse'), message: path.default('/message') }),
-    ])
+    .union([z.boolean(), z.strictObject({ sse: path.default('/sse'), message: path.default('/message') })])
     .default(false)
     .describe('The HTTP+SSE pair of 2024-11-05 beside the endpoint.'),
   entraDirect: z

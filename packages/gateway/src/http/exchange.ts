@@ -32,7 +32,7 @@ export type CorsClass =
 /** The name of a rate limit in the configuration. */
 export type LimitName = 'register' | 'authorize' | 'consent' | 'token';
 
-/** One row of the route table in `gateway.ts`. */
+/** One row of the route table in `routes.ts`. */
 export interface Route {
   /** Upper-case methods; `*` for all. HEAD is served by GET rows. */
   readonly methods: readonly string[];
