@@ -1,4 +1,4 @@
-/** Opens the key file named by its argument, for `key-file.test.ts`, and prints the id of its current key. */
+/** Opens the key file named by its argument, for `key-file.integration.test.ts`, and prints the id of its current key. */
 import { randomBytes } from 'node:crypto';
 import { openKeyRing } from './key-file.ts';
 
