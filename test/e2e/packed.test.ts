@@ -69,7 +69,7 @@ test('A55: packed and installed elsewhere, `valetkey dev` carries a sign-in and 
   });
   expect(await readdir(at), 'state is kept where it was started').toContain('.valetkey');
   expect((await command.stop()).code).toBe(0);
-});
+}, 120_000);
 
 test('A55: `@valetkey/express` brings neither Express nor an MCP SDK nor a database; its quick start compiles and signs in', async () => {
   const names = ['core', 'gateway', 'express'];
@@ -138,4 +138,4 @@ test('A55: `@valetkey/express` brings neither Express nor an MCP SDK nor a datab
   expect(await withoutClient.ended).toMatchObject({ code: 1 });
   expect(withoutClient.stderr()).toContain('A store in Redis needs the package redis: npm install redis');
   await emulator.close();
-});
+}, 120_000);
