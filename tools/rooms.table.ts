@@ -69,6 +69,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     purpose: 'server, limits, cookies, headers, error pages; knows no OAuth',
     may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit'],
   },
+  'gateway/fast-path': {
+    purpose:
+      'calls of MCP clients read from bare sockets, and answered there, where they are of one narrow shape',
+    may: [...domain, 'gateway/http'],
+  },
   'gateway/entra': {
     purpose: 'the upstream leg: sign-in, redeeming, renewing; the only place that knows MSAL',
     may: [...domain, 'gateway/world.ts', 'gateway/config', 'gateway/store', 'gateway/audit'],
@@ -166,6 +171,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     may: [
       ...domain,
       'gateway/http',
+      'gateway/fast-path',
       'gateway/gateway.ts',
       'gateway/administration.ts',
       'gateway/world.ts',

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import type { RequestListener } from 'node:http';
+import { IncomingMessage, type RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEmulator, type Emulator, GATEWAY_CLIENT_ID } from '@valetkey/entra-emulator';
@@ -12,6 +12,7 @@ import { startSnippetsServer } from '@valetkey/example-snippets';
 import { createGateway, type Gateway, type GatewayOptions } from '@valetkey/gateway';
 import type { Config } from '@valetkey/gateway/config/config';
 import { loadConfig } from '@valetkey/gateway/config/load';
+import { openFastPath } from '@valetkey/gateway/fast-path/fast-path';
 import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/http/server';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
@@ -40,6 +41,10 @@ export interface Product {
   readAudit(): Promise<Record<string, unknown>[]>;
   /** Gateways behind the one address: requests go to them in turn, unless a test says to which. */
   readonly replicas: Replicas;
+  /** What answers at `url`, for another server before the same gateways. */
+  readonly listener: RequestListener;
+  /** Requests so far, by who has read them: the fast path, or Node. */
+  readonly taken: { readonly fast: number; readonly slow: number };
   /** Puts a changed configuration into effect. @param more sections in place of those that the product began with. */
   reload(more: Readonly<Record<string, unknown>>): Promise<void>;
   /** The metrics of the first gateway. */
@@ -86,18 +91,18 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
 
   const listeners: RequestListener[] = [];
   const replicas: Replicas = { only: undefined, served: [] };
-  const server = createHttpServer(
-    (req, res) => {
-      const index = replicas.only ?? replicas.served.length % Math.max(listeners.length, 1);
-      replicas.served.push(`${index} ${req.method} ${req.url?.split('?')[0]}`);
-      const listener = listeners[index];
-      if (listener === undefined) res.writeHead(503).end();
-      else listener(req, res);
-    },
-    {
-      requestTimeoutMs: 30_000,
-    },
-  );
+  const gateways: Gateway[] = [];
+  const taken = { fast: 0, slow: 0 };
+  const serveOne: RequestListener = (req, res) => {
+    taken[req instanceof IncomingMessage ? 'slow' : 'fast'] += 1;
+    const index = replicas.only ?? replicas.served.length % Math.max(listeners.length, 1);
+    replicas.served.push(`${index} ${req.method} ${req.url?.split('?')[0]}`);
+    const chosen = listeners[index];
+    if (chosen === undefined) res.writeHead(503).end();
+    else chosen(req, res);
+  };
+  const server = createHttpServer(serveOne, { requestTimeoutMs: 30_000 });
+  openFastPath(server, { isServed: (path) => gateways.some((gateway) => gateway.isMcpPath(path)) });
   const { port } = await listen(server, '127.0.0.1', options.port ?? 0);
   const url = `http://localhost:${port}`;
   const mcpUrl = `${url}/snippets/mcp`;
@@ -131,7 +136,6 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     random: (size: number) => randomBytes(size),
     log: pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) }),
   };
-  const gateways: Gateway[] = [];
   for (let index = 0; index < (options.replicas ?? 1); index += 1) {
     gateways.push(await createGateway(config, world, options.gateway));
   }
@@ -152,6 +156,8 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     env,
     time,
     replicas,
+    listener: serveOne,
+    taken,
     async reload(more) {
       const changed = await writeConfig(more);
       for (const gateway of gateways) {

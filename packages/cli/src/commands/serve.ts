@@ -2,6 +2,7 @@ import cluster from 'node:cluster';
 import type { RequestListener } from 'node:http';
 import { createGateway, type Gateway, StartFault } from '@valetkey/gateway';
 import type { Config } from '@valetkey/gateway/config/config';
+import { openFastPath } from '@valetkey/gateway/fast-path/fast-path';
 import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/http/server';
 import { StoreUnavailable } from '@valetkey/gateway/store/driver';
 import { openScrapes } from '@valetkey/gateway/telemetry/open-scrapes';
@@ -93,6 +94,7 @@ export interface RunningGateway extends Pick<Gateway, 'reload'> {
 export async function runGateway(config: Config, world: World): Promise<RunningGateway> {
   const gateway = await createGateway(config, world);
   const server = createHttpServer(gateway.listener satisfies RequestListener, config.limits);
+  openFastPath(server, { isServed: gateway.isMcpPath });
   let scrapes: Awaited<ReturnType<typeof openScrapes>>;
   const close = async () => {
     await closeGracefully(server);

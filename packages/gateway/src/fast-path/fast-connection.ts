@@ -1,0 +1,144 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Gathered } from '../http/gathered.ts';
+import { FastRequest } from './fast-request.ts';
+import { FastResponse, type ResponseOwner } from './fast-response.ts';
+import type { ReadRequest } from './read-request.ts';
+
+/** What all connections share. */
+export interface FastServer {
+  readonly server: Server;
+  readonly keepAliveSeconds: number;
+  readonly readRequest: ReadRequest;
+  readonly findName: ResponseOwner['findName'];
+  readonly answers: Gathered<FastResponse>;
+  date(): string;
+  onClosed(connection: FastConnection): void;
+  /** The socket is Node's from now on, with whatever is unread. */
+  handOver(connection: FastConnection, socket: Socket): void;
+}
+
+export interface SweepLimits {
+  readonly firstRequestMs: number;
+  readonly idleMs: number;
+}
+
+/** One connection, with at most one request under way. */
+export class FastConnection implements ResponseOwner {
+  readonly socket: Socket;
+  readonly #fast: FastServer;
+  #response: FastResponse | undefined;
+  /** What has come while an answer was under way. */
+  #held: Buffer | undefined;
+  #idleForMs = 0;
+  #hasAsked = false;
+
+  constructor(socket: Socket, fast: FastServer) {
+    this.socket = socket;
+    this.#fast = fast;
+    socket
+      .on('data', this.#onData)
+      .on('end', this.#onEnd)
+      .on('error', this.#onError)
+      .on('close', this.#onClose);
+  }
+
+  get keepAliveSeconds(): number {
+    return this.#fast.keepAliveSeconds;
+  }
+
+  get findName(): ResponseOwner['findName'] {
+    return this.#fast.findName;
+  }
+
+  date(): string {
+    return this.#fast.date();
+  }
+
+  onEnded(response: FastResponse): void {
+    this.#response = undefined;
+    this.#idleForMs = 0;
+    if (!response.shouldKeepAlive) {
+      this.socket.destroySoon();
+      return;
+    }
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    this.socket.resume();
+    this.#onData(held);
+  }
+
+  gather(response: FastResponse): void {
+    this.#fast.answers.add(response);
+  }
+
+  onBroken(): void {
+    this.socket.destroy();
+  }
+
+  closeIfIdle(): void {
+    if (this.#response === undefined) this.socket.destroy();
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+
+  sweep(passedMs: number, { firstRequestMs, idleMs }: SweepLimits): void {
+    if (this.#response !== undefined) return;
+    this.#idleForMs += passedMs;
+    if (!this.#hasAsked && this.#idleForMs >= firstRequestMs) this.#handOver();
+    else if (this.#idleForMs >= idleMs) this.socket.destroy();
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    if (this.#response !== undefined) {
+      this.#held = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes]);
+      this.socket.pause();
+      return;
+    }
+    const head = this.#fast.readRequest(bytes);
+    if (head === undefined) {
+      this.#handOver(bytes);
+      return;
+    }
+    this.#hasAsked = true;
+    const response = new FastResponse(this);
+    this.#response = response;
+    const request = new FastRequest(head, this.socket);
+    // Both have what the way of an MCP request looks at, and `isServed` lets no other request come here.
+    this.#fast.server.emit(
+      'request',
+      request as unknown as IncomingMessage,
+      response as unknown as ServerResponse,
+    );
+  };
+
+  #handOver(bytes?: Buffer): void {
+    const { socket } = this;
+    socket
+      .off('data', this.#onData)
+      .off('end', this.#onEnd)
+      .off('error', this.#onError)
+      .off('close', this.#onClose);
+    socket.pause();
+    if (bytes !== undefined) socket.unshift(bytes);
+    this.#fast.handOver(this, socket);
+    process.nextTick(() => socket.resume());
+  }
+
+  /** The client has closed its side. As with Node: what is not answered by now, is not answered any more. */
+  readonly #onEnd = (): void => {
+    if (this.#response === undefined) this.socket.end();
+    else this.socket.destroy();
+  };
+
+  /** A connection that was reset: 'close' follows. */
+  readonly #onError = (): void => {};
+
+  readonly #onClose = (): void => {
+    this.#fast.onClosed(this);
+    this.#response?.destroy();
+  };
+}

@@ -1,0 +1,214 @@
+/** An answer on a bare socket, as Node's own server would write it. */
+import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { Writable } from 'node:stream';
+
+/** What of Node's response the way of an MCP request uses. */
+type Used = Pick<
+  ServerResponse,
+  | 'statusCode'
+  | 'shouldKeepAlive'
+  | 'headersSent'
+  | 'getHeader'
+  | 'getHeaderNames'
+  | 'hasHeader'
+  | 'removeHeader'
+  | 'flushHeaders'
+>;
+
+export interface ResponseOwner {
+  readonly socket: Socket;
+  readonly keepAliveSeconds: number;
+  date(): string;
+  /** For the names of headers: `createHeaderNames`. */
+  readonly findName: (written: string) => string | undefined;
+  /** The last byte has been handed over. */
+  onEnded(response: FastResponse): void;
+  /** It was broken off: what has been sent must not look like the whole. */
+  onBroken(): void;
+  /** Calls `sendWhole` together with the other answers that are ready. */
+  gather(response: FastResponse): void;
+}
+
+type HeaderValue = number | string | readonly string[];
+
+const lastChunk = '0\r\n\r\n';
+const unsafeValue = /[^\t\x20-\x7e\x80-\xff]/;
+
+export class FastResponse extends Writable implements Used {
+  statusCode = 200;
+  shouldKeepAlive = true;
+  headersSent = false;
+  readonly #owner: ResponseOwner;
+  /** A dozen at most: looking through a list costs less than to make a map. In small letters, as written, and the values. */
+  readonly #names: string[] = [];
+  readonly #written: string[] = [];
+  readonly #values: HeaderValue[] = [];
+  #isHeadOut = false;
+  #isChunked = false;
+  #hasBody = true;
+  #isOver = false;
+  /** What `end` was given, with the head before it, until it is sent. */
+  #whole: string | undefined;
+
+  constructor(owner: ResponseOwner) {
+    super({ decodeStrings: false });
+    this.#owner = owner;
+  }
+
+  get socket(): Socket {
+    return this.#owner.socket;
+  }
+
+  setHeader(written: string, value: HeaderValue): this {
+    if (this.headersSent) throw new Error('the head has been sent');
+    const name = this.#owner.findName(written);
+    if (name === undefined) throw new TypeError('not a name of a header');
+    checkValue(written, value);
+    const known = this.#names.indexOf(name);
+    const index = known === -1 ? this.#names.length : known;
+    this.#names[index] = name;
+    this.#written[index] = written;
+    this.#values[index] = value;
+    return this;
+  }
+
+  getHeader(name: string): number | string | string[] | undefined {
+    return this.#values[this.#names.indexOf(name.toLowerCase())] as number | string | string[] | undefined;
+  }
+
+  getHeaderNames(): string[] {
+    return [...this.#names];
+  }
+
+  hasHeader(name: string): boolean {
+    return this.#names.includes(name.toLowerCase());
+  }
+
+  removeHeader(name: string): void {
+    if (this.headersSent) throw new Error('the head has been sent');
+    const index = this.#names.indexOf(name.toLowerCase());
+    if (index !== -1) for (const each of [this.#names, this.#written, this.#values]) each.splice(index, 1);
+  }
+
+  writeHead(status: number, headers: OutgoingHttpHeaders = {}): this {
+    if (this.headersSent) throw new Error('the head has been sent');
+    for (const name of Object.keys(headers)) {
+      const value = headers[name];
+      if (value !== undefined) this.setHeader(name, value);
+    }
+    this.statusCode = status;
+    this.headersSent = true;
+    return this;
+  }
+
+  flushHeaders(): void {
+    if (this.#isHeadOut || this.destroyed) return;
+    this.#owner.socket.write(this.#takeHead(undefined), 'latin1');
+  }
+
+  /** A body that is all here goes out with the head, in one piece and with the answers to others. */
+  override end(chunk?: unknown, encoding?: unknown, done?: unknown): this {
+    if (this.#whole !== undefined) return this;
+    if (this.#isHeadOut || this.destroyed || this.writableEnded || typeof chunk === 'function')
+      return super.end(chunk as never, encoding as never, done as never);
+    const body =
+      chunk === undefined
+        ? ''
+        : asLatin1(chunk as string | Uint8Array, encoding as BufferEncoding | undefined);
+    // As with Node, a head that was written before does not say how long the body is.
+    const head = this.#takeHead(this.headersSent ? undefined : body.length);
+    this.#whole = head + this.#frame(body);
+    if (typeof done === 'function') this.once('finish', done as () => void);
+    this.#owner.gather(this);
+    return this;
+  }
+
+  sendWhole(): void {
+    const whole = this.#whole;
+    if (whole === undefined || this.destroyed) return;
+    this.#whole = undefined;
+    this.#isOver = true;
+    this.#owner.socket.write(whole, 'latin1');
+    super.end();
+  }
+
+  override _write(
+    chunk: string | Uint8Array,
+    encoding: BufferEncoding,
+    done: (fault?: Error | null) => void,
+  ): void {
+    if (this.#whole !== undefined) return done(new Error('write after end'));
+    const { socket } = this.#owner;
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
+    socket.cork();
+    if (!this.#isHeadOut) socket.write(this.#takeHead(undefined), 'latin1');
+    let isTaken = true;
+    if (this.#hasBody && bytes.length > 0) {
+      if (this.#isChunked) socket.write(`${bytes.length.toString(16)}\r\n`, 'latin1');
+      isTaken = socket.write(bytes);
+      if (this.#isChunked) isTaken = socket.write('\r\n', 'latin1');
+    }
+    socket.uncork();
+    if (isTaken) done();
+    else socket.once('drain', done);
+  }
+
+  override _final(done: (fault?: Error | null) => void): void {
+    if (!this.#isOver && this.#isChunked && this.#hasBody) this.#owner.socket.write(lastChunk, 'latin1');
+    this.#isOver = true;
+    done();
+    this.#owner.onEnded(this);
+  }
+
+  override _destroy(fault: Error | null, done: (fault: Error | null) => void): void {
+    if (!this.#isOver) this.#owner.onBroken();
+    this.#isOver = true;
+    done(fault);
+  }
+
+  #frame(body: string): string {
+    if (!this.#hasBody) return '';
+    if (!this.#isChunked) return body;
+    return body === '' ? lastChunk : `${body.length.toString(16)}\r\n${body}\r\n${lastChunk}`;
+  }
+
+  /** @param wholeBytes of the body where all of it is known; undefined: it comes in pieces. */
+  #takeHead(wholeBytes: number | undefined): string {
+    const { statusCode } = this;
+    this.headersSent = true;
+    this.#isHeadOut = true;
+    this.#hasBody = statusCode !== 204 && statusCode !== 304;
+    let head = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? 'unknown'}\r\n`;
+    for (let index = 0; index < this.#written.length; index += 1) {
+      const value = this.#values[index] as HeaderValue;
+      if (typeof value !== 'object') head += `${this.#written[index]}: ${value}\r\n`;
+      else for (const each of value) head += `${this.#written[index]}: ${each}\r\n`;
+    }
+    if (!this.#names.includes('date')) head += `Date: ${this.#owner.date()}\r\n`;
+    head += this.shouldKeepAlive
+      ? `Connection: keep-alive\r\nKeep-Alive: timeout=${this.#owner.keepAliveSeconds}\r\n`
+      : 'Connection: close\r\n';
+    if (this.#hasBody && !this.#names.includes('content-length')) {
+      this.#isChunked = wholeBytes === undefined;
+      head +=
+        wholeBytes === undefined ? 'Transfer-Encoding: chunked\r\n' : `Content-Length: ${wholeBytes}\r\n`;
+    }
+    return `${head}\r\n`;
+  }
+}
+
+function asLatin1(chunk: string | Uint8Array, encoding: BufferEncoding = 'utf8'): string {
+  if (typeof chunk === 'string' && encoding === 'latin1') return chunk;
+  const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+/** As Node does: what could end a header must not get into one. */
+function checkValue(name: string, value: HeaderValue): void {
+  const isUnsafe =
+    typeof value === 'object'
+      ? value.some((each) => unsafeValue.test(each))
+      : unsafeValue.test(String(value));
+  if (isUnsafe) throw new TypeError(`not a value of ${name}`);
+}
