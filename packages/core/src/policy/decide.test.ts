@@ -1,19 +1,11 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { callerWith } from './caller.suite.ts';
 import type { Operation } from '../mcp/operation.ts';
 import { createPolicy } from './decide.ts';
 import { type Principal, personId } from './principal.ts';
 import type { BackendRules } from './rules.ts';
 
-const caller = (roles: readonly string[] = [], scopes: readonly string[] = []): Principal => ({
-  tenantId: 't',
-  objectId: 'o',
-  roles,
-  groups: [],
-  scopes,
-  clientId: 'c',
-  sessionId: 's',
-});
 const call = (name: string): Operation => ({ method: 'tools/call', name, id: 1, kind: 'request' });
 const list: Operation = { method: 'tools/list', id: 1, kind: 'request' };
 
@@ -39,7 +31,7 @@ test.each<[string, string[], string[], Operation]>([
   ['a notification', ['Reader'], ['use'], { method: 'notifications/cancelled', kind: 'notification' }],
   ['a response', ['Reader'], ['use'], { method: '', kind: 'response' }],
 ])('A24: allowed: %s', (_name, roles, scopes, operation) => {
-  expect(policy.decide(caller(roles, scopes), operation)).toEqual({ allow: true });
+  expect(policy.decide(callerWith(roles, scopes), operation)).toEqual({ allow: true });
 });
 
 test.each<[string, string[], string[], Operation, string, string[], string[]]>([
@@ -86,13 +78,13 @@ test.each<[string, string[], string[], Operation, string, string[], string[]]>([
   ],
   ['a list of no roles', ['Writer'], ['use'], call('closed'), 'missing_role', [], []],
 ])('A24 A14: denied: %s', (_name, roles, scopes, operation, reason, missingRoles, missingScopes) => {
-  const decision = policy.decide(caller(roles, scopes), operation);
+  const decision = policy.decide(callerWith(roles, scopes), operation);
   expect(decision).toMatchObject({ allow: false, reason, missingRoles, missingScopes });
 });
 
 test('A14 D9: the description says in words what is missing', () => {
   const describe = (roles: string[], scopes: string[], operation: Operation) => {
-    const decision = policy.decide(caller(roles, scopes), operation);
+    const decision = policy.decide(callerWith(roles, scopes), operation);
     return decision.allow ? '' : decision.description;
   };
   expect(describe([], ['use'], list)).toBe('this server needs the role Reader or Writer');
@@ -102,7 +94,7 @@ test('A14 D9: the description says in words what is missing', () => {
 });
 
 test('A24: a tool call as a notification is judged by the rule of the tool', () => {
-  const decision = policy.decide(caller(['Reader'], ['use']), {
+  const decision = policy.decide(callerWith(['Reader'], ['use']), {
     ...call('save_snippet'),
     kind: 'notification',
   });
@@ -112,8 +104,8 @@ test('A24: a tool call as a notification is judged by the rule of the tool', () 
 test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty', 'Save_Snippet', 'save_snippet '])(
   'A24: the tool name %j finds no rule of another name',
   (name) => {
-    expect(policy.decide(caller(['Reader'], ['use']), call(name))).toEqual({ allow: true });
-    expect(policy.decide(caller([], ['use']), call(name)).allow).toBe(false);
+    expect(policy.decide(callerWith(['Reader'], ['use']), call(name))).toEqual({ allow: true });
+    expect(policy.decide(callerWith([], ['use']), call(name)).allow).toBe(false);
   },
 );
 
@@ -122,10 +114,10 @@ test('A24: a rule for `__proto__` is a rule like any other', () => {
     '{"__proto__":{"anyRole":["Root"]},"constructor":{"anyRole":["Root"]}}',
   );
   const strange = createPolicy({ enter: {}, tools });
-  expect(strange.decide(caller(), call('__proto__')).allow).toBe(false);
-  expect(strange.decide(caller(), call('constructor')).allow).toBe(false);
-  expect(strange.decide(caller(['Root']), call('__proto__')).allow).toBe(true);
-  expect(strange.decide(caller(), call('other')).allow).toBe(true);
+  expect(strange.decide(callerWith(), call('__proto__')).allow).toBe(false);
+  expect(strange.decide(callerWith(), call('constructor')).allow).toBe(false);
+  expect(strange.decide(callerWith(['Root']), call('__proto__')).allow).toBe(true);
+  expect(strange.decide(callerWith(), call('other')).allow).toBe(true);
 });
 
 const { name: _name, ...nameless } = call('x');
@@ -141,7 +133,7 @@ test.each<[string, unknown]>([
   ['a method that is no text', { ...list, method: 1 }],
   ['NUL in the method', { ...call('save_snippet'), method: 'tools/call\u0000' }],
 ])('A24: what cannot be understood is denied: %s', (_case, operation) => {
-  const everything = caller(['Reader', 'Writer', 'Admin'], ['use', 'purge', 'export']);
+  const everything = callerWith(['Reader', 'Writer', 'Admin'], ['use', 'purge', 'export']);
   expect(policy.decide(everything, operation as Operation)).toMatchObject({
     allow: false,
     reason: 'malformed_operation',
@@ -149,19 +141,19 @@ test.each<[string, unknown]>([
 });
 
 test('a principal without roles or scopes is denied, not a fault', () => {
-  const broken = { ...caller(), roles: undefined } as unknown as Principal;
+  const broken = { ...callerWith(), roles: undefined } as unknown as Principal;
   expect(createPolicy({ enter: {}, tools: {} }).decide(broken, list).allow).toBe(false);
 });
 
 test('CVE-2026-8719 A24: a tool is visible by role; one that lacks a scope only stays visible', () => {
-  const reader = caller(['Reader'], ['use']);
+  const reader = callerWith(['Reader'], ['use']);
   const names = ['save_snippet', 'purge', 'export', 'free', 'unlisted', 'closed', '', 'a\u0000'];
   expect(names.filter((name) => policy.isVisible(reader, 'tools', name))).toEqual([
     'export',
     'free',
     'unlisted',
   ]);
-  expect(policy.isVisible(caller(), 'tools', 'free')).toBe(false);
+  expect(policy.isVisible(callerWith(), 'tools', 'free')).toBe(false);
 });
 
 test('A24: cached decisions are those of an uncached policy, for any mix of callers', () => {
@@ -173,16 +165,16 @@ test('A24: cached decisions are those of an uncached policy, for any mix of call
       some(['use', 'purge', 'export', 'use purge', '|']),
       fc.constantFrom(...operations),
       (roles, scopes, operation) => {
-        const fresh = createPolicy(rules).decide(caller(roles, scopes), operation);
-        expect(policy.decide(caller(roles, scopes), operation)).toEqual(fresh);
-        expect(policy.decide(caller(roles.toReversed(), scopes.toReversed()), operation)).toEqual(fresh);
+        const fresh = createPolicy(rules).decide(callerWith(roles, scopes), operation);
+        expect(policy.decide(callerWith(roles, scopes), operation)).toEqual(fresh);
+        expect(policy.decide(callerWith(roles.toReversed(), scopes.toReversed()), operation)).toEqual(fresh);
       },
     ),
   );
 });
 
 test('a decision out of the cache cannot be changed for the next caller', () => {
-  const decision = policy.decide(caller([], ['use']), list);
+  const decision = policy.decide(callerWith([], ['use']), list);
   expect(Object.isFrozen(decision) && !decision.allow && Object.isFrozen(decision.missingRoles)).toBe(true);
 });
 
@@ -191,17 +183,17 @@ test('decisions stay right when there are more kinds of callers than the cache h
   const large = createPolicy({ enter: { anyRole: names }, tools: {} });
   for (let at = 0; at < 3000; at += 1) {
     const held = names.filter((_, index) => ((at * 2654435761) >>> (index % 31)) & 1);
-    expect(large.decide(caller(held), list).allow).toBe(held.length > 0);
+    expect(large.decide(callerWith(held), list).allow).toBe(held.length > 0);
   }
 });
 
 test('a person is named by tenant and object id', () => {
-  expect(personId(caller())).toBe('t.o');
+  expect(personId(callerWith())).toBe('t.o');
 });
 
 test('A24: with `otherTools: deny` a tool without a rule is for nobody, and the server itself stays open', () => {
   const closed = createPolicy({ enter: {}, tools: { known: { anyRole: ['Reader'] } }, otherTools: 'deny' });
-  const reader = caller(['Reader', 'Admin']);
+  const reader = callerWith(['Reader', 'Admin']);
   expect(closed.decide(reader, call('known'))).toEqual({ allow: true });
   expect(closed.decide(reader, call('unknown'))).toMatchObject({ allow: false, reason: 'no_rule' });
   expect(closed.isVisible(reader, 'tools', 'unknown')).toBe(false);

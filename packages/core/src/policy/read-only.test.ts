@@ -1,21 +1,12 @@
 /** Rules that go by what a backend says of its tools: read-only by default, writing for some. */
 import { expect, test } from 'vitest';
+import { callerWith } from './caller.suite.ts';
 import type { Operation } from '../mcp/operation.ts';
 import { createPolicy } from './decide.ts';
 import { createLearnedTools } from './known-tools.ts';
-import type { Principal } from './principal.ts';
 
-const caller = (roles: string[], scopes: string[] = []): Principal => ({
-  tenantId: 't',
-  objectId: 'o',
-  roles,
-  groups: [],
-  scopes,
-  clientId: 'c',
-  sessionId: 's',
-});
-const reader = caller(['Reader']);
-const writer = caller(['Reader', 'Writer']);
+const reader = callerWith(['Reader']);
+const writer = callerWith(['Reader', 'Writer']);
 const call = (name: string): Operation => ({ method: 'tools/call', name, id: 1, kind: 'request' });
 
 const policy = createPolicy({
@@ -50,7 +41,7 @@ test('A24: what the backend has not said of a tool counts as not said, and the r
       reason: 'unknown_tool',
       description: expect.stringContaining('list the tools first'),
     });
-  expect(policy.decide(caller([]), call('unheard'), known)).toMatchObject({ reason: 'missing_role' });
+  expect(policy.decide(callerWith([]), call('unheard'), known)).toMatchObject({ reason: 'missing_role' });
 });
 
 test('A24: a more specific rule does not ask what the backend says', () => {
@@ -77,7 +68,7 @@ test('A14: a scope for writing is asked for by step-up, also where nothing is kn
     enter: { scopes: ['use'] },
     tools: { '*': { readOnlyUnless: { scopes: ['write'] } } },
   });
-  const person = caller([], ['use']);
+  const person = callerWith([], ['use']);
   expect(scoped.decide(person, call('get'), known)).toEqual({ allow: true });
   for (const name of ['save', 'unheard'])
     expect(scoped.decide(person, call(name), known)).toMatchObject({

@@ -8,7 +8,7 @@ import { type BackendCredential, createFixedCredential } from '../credentials/ba
 import { backendAt, createSigningJwk, publicUrl, readText, startServer } from '../front-and-back.suite.ts';
 import { createIdentitySigner } from '../identity.ts';
 import { createKeepAlive } from '../keep-alive.ts';
-import { describeFault, startMessageFront } from '../messages/message-front.suite.ts';
+import { describeFault, postMessage, startMessageFront } from '../messages/message-front.suite.ts';
 import { createSseBackend } from './sse-backend.ts';
 
 export async function startSseWorld(
@@ -41,17 +41,7 @@ export async function startSseWorld(
     url,
     logged,
     ends: front.ends,
-    async post(body: unknown, headers: Record<string, string> = {}): Promise<Response> {
-      return fetch(url, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          accept: 'application/json, text/event-stream',
-          ...headers,
-        },
-        body: JSON.stringify(body),
-      });
-    },
+    post: (body: unknown, headers?: Record<string, string>) => postMessage(url, body, headers),
     async close() {
       await proxy.close();
       await front.close();

@@ -37,3 +37,20 @@ export async function startMessageFront(
   });
   return { ...front, ends };
 }
+
+/** As a client of Streamable HTTP posts. @param body a text goes as it is. */
+export function postMessage(
+  url: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...headers,
+    },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+}

@@ -8,7 +8,7 @@ import type { Store } from '../../store/collection.ts';
 import type { ForwardRequest } from '../backend-proxy.ts';
 import { backendAt } from '../front-and-back.suite.ts';
 import { createKeepAlive } from '../keep-alive.ts';
-import { describeFault, startMessageFront } from '../messages/message-front.suite.ts';
+import { describeFault, postMessage, startMessageFront } from '../messages/message-front.suite.ts';
 import { createStdioBackend } from './stdio-backend.ts';
 
 export const fixture = fileURLToPath(new URL('child-fixture.suite.ts', import.meta.url));
@@ -60,17 +60,7 @@ export async function startStdioWorld(options: StdioWorldOptions = {}) {
   const front = await startMessageFront(proxy, options.request);
   const url = `${front.url}/snippets/mcp`;
 
-  async function post(body: unknown, headers: Record<string, string> = {}): Promise<Response> {
-    return fetch(url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        ...headers,
-      },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
-  }
+  const post = (body: unknown, headers?: Record<string, string>) => postMessage(url, body, headers);
 
   return {
     url,
