@@ -8,6 +8,7 @@ import { type Product, startProduct } from '../support/product.ts';
 let product: Product;
 let backend: Server;
 let token: string;
+let olderToken: string;
 /** Head of the next answers; a part of the body follows, and then nothing. */
 const next = { head: '' };
 /** Sockets whose answer is half out. */
@@ -43,9 +44,19 @@ beforeAll(async () => {
         circuit: { failures: 0 },
         tools: { hidden: { anyRole: ['Snippets.Admin'] } },
       },
+      older: {
+        path: '/older/mcp',
+        upstream,
+        transport: 'sse',
+        scopes: ['snippets.use'],
+        credential: { entra: { scopes: [`${SNIPPETS_API_URI}/snippets.use`] } },
+        circuit: { failures: 0 },
+      },
     }),
   });
   token = (await obtainTokens(product, product.people.reader)).accessToken;
+  const resource = `${product.url}/older/mcp`;
+  olderToken = (await obtainTokens(product, product.people.reader, { resource })).accessToken;
 });
 afterAll(async () => {
   process.off('uncaughtExceptionMonitor', onCrash);
@@ -63,9 +74,16 @@ const call = async (method: string) => {
   return answer?.status;
 };
 
+async function initializeOlder(): Promise<void> {
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } };
+  const answer = await callMcp(`${product.url}/older/mcp`, olderToken, 'initialize', params);
+  await answer.text();
+}
+
 async function breakOff(how: 'end' | 'reset'): Promise<void> {
-  await expect.poll(() => half.length).toBeGreaterThan(0);
-  for (const socket of half.splice(0)) {
+  const open = () => half.filter((socket) => !socket.closed);
+  await expect.poll(() => open().length).toBeGreaterThan(0);
+  for (const socket of open()) {
     const closed = new Promise((resolve) => socket.once('close', resolve));
     if (how === 'end') socket.destroy();
     else socket.resetAndDestroy();
@@ -90,13 +108,18 @@ test.each([
   expect(crashes).toEqual([]);
 });
 
-test.each(['end', 'reset'] as const)('A22 D15: %s while Entra is asked for another token', async (how) => {
+test.each([
+  ['end', 'Streamable HTTP'],
+  ['reset', 'Streamable HTTP'],
+  ['end', 'HTTP+SSE'],
+  ['reset', 'HTTP+SSE'],
+] as const)('A22 D15: %s over %s while Entra is asked for another token', async (how, transport) => {
   const claims = { access_token: { nbf: { essential: true, value: String(Date.now()) } } };
   const encoded = Buffer.from(JSON.stringify(claims)).toString('base64');
   const challenge = `Bearer error="insufficient_claims", claims="${encoded}"`;
   next.head = `HTTP/1.1 401 No\r\nContent-Length: 1000\r\nWWW-Authenticate: ${challenge}`;
   product.emulator.control.setFault({ endpoint: 'token' }, { kind: 'latency', latencyMs: 300 }, 1);
-  const answered = call('ping');
+  const answered = transport === 'HTTP+SSE' ? initializeOlder() : call('ping');
   await breakOff(how);
   await answered;
   expect(crashes).toEqual([]);

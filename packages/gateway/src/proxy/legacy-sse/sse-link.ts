@@ -77,7 +77,10 @@ export function createSseLinks(options: SseLinkOptions): SseLinks {
     const headers = listHeaders(await headersFor(exchange, by, shown, { ...notItsOwn, ...asked.headers }));
     const { method, path, signal, body = null } = asked;
     try {
-      return ok(await pool.request({ method, path, headers, body, signal }));
+      const answer = await pool.request({ method, path, headers, body, signal });
+      // It can break before anybody reads it: without a listener that ends the process.
+      answer.body.on('error', () => {});
+      return ok(answer);
     } catch (error) {
       return err(
         (error as { code?: unknown }).code === 'UND_ERR_HEADERS_TIMEOUT' ? 'timeout' : 'unreachable',
@@ -210,5 +213,5 @@ async function readMessages(stream: AsyncGenerator<StreamEvent>, { onMessage }: 
 }
 
 function discard(answer: Dispatcher.ResponseData): void {
-  answer.body.on('error', () => {}).destroy();
+  answer.body.destroy();
 }

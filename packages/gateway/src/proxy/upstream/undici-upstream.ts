@@ -44,6 +44,8 @@ async function send(pool: Pool, request: UpstreamRequest, controller: AbortContr
       body: request.body ?? null,
       signal: controller.signal,
     });
+    // It can break before anybody reads it: without a listener that ends the process.
+    body.on('error', () => {});
     return { statusCode, headers: headers as Answer['headers'], whole: undefined, body };
   } catch (error) {
     if (controller.signal.aborted) throw new UpstreamFault(isLate ? 'timeout' : 'gave_up');
