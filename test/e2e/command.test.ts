@@ -1,10 +1,11 @@
 /** The command line, as people and supervisors use it. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
 import {
   killLeftovers,
   type RunningCommand,
@@ -271,4 +272,16 @@ test('A2: a port that is taken is named as the reason', async () => {
   expect(stderr).toContain('the port is taken');
   expect(stderr).not.toMatch(/\n\s+at /);
   expect((await first.stop()).code).toBe(0);
+});
+
+test('the demo reads its configuration again when it changes', async () => {
+  const command = start('changed', '--json');
+  const { issuer } = await ready(command);
+  const file = join(folder, 'changed', 'valetkey.yaml');
+  const config = parse(await readFile(file, 'utf8')) as { backends: Record<string, object> };
+  const added = { ...config.backends['snippets'], path: '/added/mcp' };
+  await writeFile(file, stringify({ ...config, backends: { ...config.backends, added } }));
+  const read = async () => (await fetch(`${issuer}/.well-known/oauth-protected-resource/added/mcp`)).status;
+  await expect.poll(read, { timeout: 15_000 }).toBe(200);
+  await command.stop();
 });

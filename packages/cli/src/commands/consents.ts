@@ -20,6 +20,7 @@ export async function consents(args: string[]): Promise<number> {
   }
   return administer('consents', config, async (administration) => {
     const found = await administration.consents[step](choice);
+    if (step === 'revoke' && found.length === 0 && choice.person?.includes('@')) warnOfName();
     if (json) {
       process.stdout.write(`${JSON.stringify(found)}\n`);
       return 0;
@@ -37,4 +38,12 @@ export async function consents(args: string[]): Promise<number> {
     if (step === 'revoke') process.stdout.write(`${found.length} revoked\n`);
     return 0;
   });
+}
+
+/** Consents are kept by object id; who is called what is known of sessions only. */
+function warnOfName(): void {
+  const problem = 'no consent was found by that user name';
+  const remedy =
+    'A name is known only while its person has a session: name the object id, as consents list shows it';
+  process.stderr.write(`warning: ${problem}\n      ${remedy}\n`);
 }

@@ -17,6 +17,7 @@ import { describeReady, type ReadyDetails } from '../ready-text.ts';
 import { caFileName, describeSnippets, describeTrial, trialEnv } from '../trial-config.ts';
 import { untilStopped } from '../until-stopped.ts';
 import { UsageFault } from '../usage-fault.ts';
+import { watchConfigFile } from '../watch-config-file.ts';
 import { createWorld } from '../world.ts';
 import { describeStartFault, runGateway } from './serve.ts';
 
@@ -100,9 +101,18 @@ async function startDev(
       functionKey,
     });
     opened.push(snippets);
-    const config = await devConfig(options, { publicUrl, emulator, upstream: snippets.url, functionKey });
-    opened.push(await runGateway(config, createWorld('warn', join(options.stateDirectory, 'gateway.log'))));
+    const { file, config } = await devConfig(options, {
+      publicUrl,
+      emulator,
+      upstream: snippets.url,
+      functionKey,
+    });
     const { stateDirectory } = options;
+    const world = createWorld('warn', join(stateDirectory, 'gateway.log'));
+    const gateway = await runGateway(config, world);
+    opened.push(gateway);
+    const watch = watchConfigFile(file, (next) => gateway.reload(next), world.log);
+    opened.push({ close: async () => watch.stop() });
     return {
       ready: describe(config, emulator),
       details: { notes: notesOf(emulator), stateDirectory },
@@ -138,7 +148,7 @@ async function devConfig(
   const loaded = loadConfig({ source: { file }, env: {} });
   if (!loaded.ok)
     throw new UsageFault(loaded.error.map(({ path, problem }) => `${path}: ${problem}`).join('; '));
-  return loaded.value;
+  return { file, config: loaded.value };
 }
 
 /** With its secrets in files beside it, so that other commands can be given it: `valetkey sessions list --config …`. */
