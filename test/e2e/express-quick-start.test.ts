@@ -1,16 +1,10 @@
 /** The quick start of `@valetkey/express`, as it stands in the README: compiled and run. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  CONTOSO_TENANT_ID,
-  createEmulator,
-  type Emulator,
-  GATEWAY_CLIENT_ID,
-  GATEWAY_CLIENT_SECRET,
-} from '@valetkey/entra-emulator';
+import { createEmulator, type Emulator } from '@valetkey/entra-emulator';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { killLeftovers, repositoryRoot, runCommand, startCommand } from '../support/command.ts';
-import { findFreePort } from '../support/free-port.ts';
+import { prepareServer } from '../support/server-environment.ts';
 import { callMcp, obtainTokens, readMessage } from '../support/oauth-client.ts';
 
 /** Below the repository, so that the imports of a reader's file are found; left out by git. */
@@ -44,32 +38,18 @@ test('it compiles under the strictest rules', async () => {
 });
 
 test('A11 A24: it signs people in, and shows the tool to whoever has the role', async () => {
-  const port = await findFreePort();
-  const url = `http://localhost:${port}`;
-  emulator.control.addRedirectUri(GATEWAY_CLIENT_ID, `${url}/auth/callback`);
-  const caFile = join(folder, 'ca.pem');
-  await writeFile(caFile, emulator.caCertificatePem);
+  const server = await prepareServer(emulator, folder);
   const command = startCommand(process.execPath, ['--conditions=valetkey-source', 'server.ts'], {
     cwd: folder,
-    env: {
-      PORT: String(port),
-      VALETKEY_PUBLIC_URL: url,
-      VALETKEY_TENANT_ID: CONTOSO_TENANT_ID,
-      VALETKEY_CLIENT_ID: GATEWAY_CLIENT_ID,
-      VALETKEY_CLIENT_SECRET: GATEWAY_CLIENT_SECRET,
-      VALETKEY_AUTHORITY_HOST: emulator.httpsOrigin,
-      VALETKEY_BROWSER_AUTHORITY_HOST: emulator.httpOrigin,
-      VALETKEY_CA_FILE: caFile,
-    },
+    env: server.env,
   });
   const isUp = () =>
-    fetch(`${url}/.well-known/oauth-authorization-server`).then(
+    fetch(`${server.url}/.well-known/oauth-authorization-server`).then(
       ({ status }) => status,
       () => 0,
     );
   await expect.poll(isUp, { timeout: 20_000 }).toBe(200);
 
-  const server = { url, mcpUrl: `${url}/mcp`, emulator };
   const ask = async (person: string, method: string, params = {}) => {
     const account = {
       username: `${person}@contoso.example`,

@@ -2,16 +2,11 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import {
-  CONTOSO_TENANT_ID,
-  createEmulator,
-  GATEWAY_CLIENT_ID,
-  GATEWAY_CLIENT_SECRET,
-} from '@valetkey/entra-emulator';
+import { createEmulator } from '@valetkey/entra-emulator';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { findFreePort } from '../support/free-port.ts';
 import { killLeftovers, repositoryRoot, runCommand, startCommand } from '../support/command.ts';
 import { callMcp, obtainTokens, readMessage } from '../support/oauth-client.ts';
+import { prepareServer } from '../support/server-environment.ts';
 import { parseReady, targetOf, userWith } from '../support/ready-product.ts';
 import { listPackages } from '../../tools/packages.ts';
 
@@ -99,33 +94,20 @@ test('A55: `@valetkey/express` brings neither Express nor an MCP SDK nor a datab
   await succeed(process.execPath, [typescript, '-p', at], at);
 
   const emulator = await createEmulator();
-  const port = await findFreePort();
-  const url = `http://localhost:${port}`;
-  await writeFile(join(at, 'ca.pem'), emulator.caCertificatePem);
-  const settings = {
-    PORT: String(port),
-    VALETKEY_PUBLIC_URL: url,
-    VALETKEY_TENANT_ID: CONTOSO_TENANT_ID,
-    VALETKEY_CLIENT_ID: GATEWAY_CLIENT_ID,
-    VALETKEY_CLIENT_SECRET: GATEWAY_CLIENT_SECRET,
-    VALETKEY_AUTHORITY_HOST: emulator.httpsOrigin,
-    VALETKEY_BROWSER_AUTHORITY_HOST: emulator.httpOrigin,
-    VALETKEY_CA_FILE: 'ca.pem',
-  };
+  const target = await prepareServer(emulator, at);
   const start = (more: Record<string, string> = {}) =>
-    startCommand(process.execPath, ['server.ts'], { cwd: at, env: { ...env, ...settings, ...more } });
+    startCommand(process.execPath, ['server.ts'], { cwd: at, env: { ...env, ...target.env, ...more } });
   const server = start();
   await expect
     .poll(
       () =>
-        fetch(`${url}/mcp`).then(
+        fetch(target.mcpUrl).then(
           ({ status }) => status,
           () => 0,
         ),
       { timeout: 20_000 },
     )
     .toBe(401);
-  const target = { url, mcpUrl: `${url}/mcp`, emulator };
   const rita = { username: 'rita@contoso.example', password: 'Rita-Passw0rd' };
   const { accessToken } = await obtainTokens(target, rita, { scope: 'mcp.use' });
   const called = await callMcp(target.mcpUrl, accessToken, 'tools/call', { name: 'who_am_i', arguments: {} });

@@ -1,19 +1,13 @@
 /** The remote example as its operator starts it, with Chromium at the sign-in and the official clients before it. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  CONTOSO_TENANT_ID,
-  createEmulator,
-  type Emulator,
-  GATEWAY_CLIENT_ID,
-  GATEWAY_CLIENT_SECRET,
-} from '@valetkey/entra-emulator';
+import { createEmulator, type Emulator } from '@valetkey/entra-emulator';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decide, enterAtEntra, launchChromium, openPersonsPage } from '../support/chromium.ts';
 import { killLeftovers, type RunningCommand, runCommand, startCommand } from '../support/command.ts';
-import { findFreePort } from '../support/free-port.ts';
+import { prepareServer, type ServerEnvironment } from '../support/server-environment.ts';
 import { type LoopbackCallback, openLoopbackCallback } from '../support/loopback-callback.ts';
 import { obtainTokens } from '../support/oauth-client.ts';
 import { connectSdkClient, type SdkKind } from '../support/sdk-client.ts';
@@ -35,33 +29,16 @@ let emulator: Emulator;
 let callback: LoopbackCallback;
 let folder: string;
 let command: RunningCommand;
-let server: { readonly url: string; readonly mcpUrl: string; readonly emulator: Emulator };
+let server: ServerEnvironment;
 
 beforeAll(async () => {
   browser = await launchChromium(['--ignore-certificate-errors']);
   emulator = await createEmulator();
   callback = await openLoopbackCallback();
   folder = await mkdtemp(join(tmpdir(), 'valetkey-remote-'));
-  await writeFile(join(folder, 'ca.pem'), emulator.caCertificatePem);
-  const port = await findFreePort();
-  const url = `http://localhost:${port}`;
-  emulator.control.addRedirectUri(GATEWAY_CLIENT_ID, `${url}/auth/callback`);
-  server = { url, mcpUrl: `${url}/mcp`, emulator };
+  server = await prepareServer(emulator, folder);
   command = startCommand(process.execPath, ['--conditions=valetkey-source', main], {
-    env: {
-      PORT: String(port),
-      LEGACY_SSE: '1',
-      VALETKEY_PUBLIC_URL: url,
-      VALETKEY_TENANT_ID: CONTOSO_TENANT_ID,
-      VALETKEY_CLIENT_ID: GATEWAY_CLIENT_ID,
-      VALETKEY_CLIENT_SECRET: GATEWAY_CLIENT_SECRET,
-      VALETKEY_STORE: `sqlite:${join(folder, 'valetkey.db')}`,
-      VALETKEY_KEY_FILE: join(folder, 'keys.json'),
-      VALETKEY_AUDIT_FILE: join(folder, 'audit.jsonl'),
-      VALETKEY_AUTHORITY_HOST: emulator.httpsOrigin,
-      VALETKEY_BROWSER_AUTHORITY_HOST: emulator.httpOrigin,
-      VALETKEY_CA_FILE: join(folder, 'ca.pem'),
-    },
+    env: { ...server.env, LEGACY_SSE: '1' },
   });
   await command.until(/MCP server at/);
 });
