@@ -66,6 +66,7 @@ afterAll(async () => {
 beforeEach(() => {
   store.hold = undefined;
   half.length = 0;
+  product.emulator.control.clearFaults();
 });
 
 const call = async (method: string) => {
@@ -82,7 +83,7 @@ async function initializeOlder(): Promise<void> {
 
 async function breakOff(how: 'end' | 'reset'): Promise<void> {
   const open = () => half.filter((socket) => !socket.closed);
-  await expect.poll(() => open().length).toBeGreaterThan(0);
+  await expect.poll(() => open().length, { timeout: 10_000 }).toBeGreaterThan(0);
   for (const socket of open()) {
     const closed = new Promise((resolve) => socket.once('close', resolve));
     if (how === 'end') socket.destroy();
@@ -118,7 +119,7 @@ test.each([
   const encoded = Buffer.from(JSON.stringify(claims)).toString('base64');
   const challenge = `Bearer error="insufficient_claims", claims="${encoded}"`;
   next.head = `HTTP/1.1 401 No\r\nContent-Length: 1000\r\nWWW-Authenticate: ${challenge}`;
-  product.emulator.control.setFault({ endpoint: 'token' }, { kind: 'latency', latencyMs: 300 }, 1);
+  product.emulator.control.setFault({ endpoint: 'token' }, { kind: 'latency', latencyMs: 300 });
   const answered = transport === 'HTTP+SSE' ? initializeOlder() : call('ping');
   await breakOff(how);
   await answered;
