@@ -27,14 +27,16 @@ export function createSseTransport(
         'x-accel-buffering': 'no',
       });
       res.write(`event: endpoint\ndata: ${endpoint}\n\n`);
-      const comments = setInterval(() => res.write(': keep-alive\n\n'), keepAliveMs).unref();
+      const comments = setInterval(() => {
+        if (!res.writableEnded) res.write(': keep-alive\n\n');
+      }, keepAliveMs).unref();
       res.once('close', () => {
         clearInterval(comments);
         transport.onclose?.();
       });
     },
     async send(message) {
-      if (res.destroyed) throw new Error('the stream has been closed');
+      if (res.destroyed || res.writableEnded) throw new Error('the stream has been closed');
       res.write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
     },
     async close() {

@@ -66,6 +66,8 @@ export function createRouter(
   const nextId = createRequestIds(options.random);
 
   return (req, res) => {
+    // A write that comes too late is nobody's trouble; without a listener it would end the process.
+    res.on('error', ignore);
     const target = checkRequestTarget(req.url ?? '');
     const path = target.ok ? target.value.path : undefined;
     // A refused target never becomes a URL: `//evil.example` would be one of another host.
@@ -176,6 +178,8 @@ class OpenExchange implements Exchange {
     return (this.#url ??= new URL(this.#target, this.#publicUrl));
   }
 }
+
+function ignore(): void {}
 
 /** Node takes the first of several; a proxy in front may have looked at another (RFC 9112 §3.2). */
 function onlyHost(req: IncomingMessage): string | undefined {

@@ -88,7 +88,9 @@ export const noKeepAlive: KeepAlive = createKeepAlive(0, () => () => {});
 export function keepPipeAlive(keepAlive: KeepAlive, from: Readable, to: Writable): () => void {
   const boundary = createEventBoundary();
   const watched = keepAlive.watch(() => {
-    if (to.writable && !to.writableNeedDrain && boundary.isBetweenEvents()) to.write(keepAliveComment);
+    // An answer that has been ended is `writable` until its client has read it, and may not be written to.
+    const isOpen = to.writable && !to.writableEnded;
+    if (isOpen && !to.writableNeedDrain && boundary.isBetweenEvents()) to.write(keepAliveComment);
   });
   from.on('data', (chunk: Uint8Array) => {
     boundary.push(chunk);

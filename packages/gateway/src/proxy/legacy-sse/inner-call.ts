@@ -52,6 +52,7 @@ export function createInnerCalls(proxy: BackendProxy): InnerCalls {
         const [here, there] = duplexPair();
         const { exchange, request, method, signal } = call;
         listeners.set(there, (req, res) => {
+          res.on('error', () => {});
           void forward({ ...exchange, method, req, res });
         });
         const forward = async (inner: Exchange) => {

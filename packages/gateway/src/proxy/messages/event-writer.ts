@@ -41,14 +41,14 @@ export function openEventStream(options: EventWriterOptions): EventWriter {
   res.flushHeaders();
   if (opening !== '') res.write(opening);
   const watched = keepAlive.watch(() => {
-    if (res.writable && !res.writableNeedDrain) res.write(keepAliveComment);
+    if (isOpen(res) && !res.writableNeedDrain) res.write(keepAliveComment);
   });
   res.once('close', watched.stop);
 
   return {
     write(text) {
       watched.touch();
-      if (!res.writable || res.write(`event: message\ndata: ${text}\n\n`)) return undefined;
+      if (!isOpen(res) || res.write(`event: message\ndata: ${text}\n\n`)) return undefined;
       if (waits) return drained(res);
       if (res.writableLength > maxBehindBytes) res.destroy();
       return undefined;
@@ -59,6 +59,11 @@ export function openEventStream(options: EventWriterOptions): EventWriter {
     },
     stop: watched.stop,
   };
+}
+
+/** One that has been ended is `writable` until its client has read it, and may not be written to. */
+function isOpen(res: ServerResponse): boolean {
+  return res.writable && !res.writableEnded;
 }
 
 /** The message as this person may see it. */
