@@ -7,7 +7,7 @@ import { createKeepAlive, keepPipeAlive } from '@valetkey/gateway/proxy/keep-ali
 import { openEventStream } from '@valetkey/gateway/proxy/messages/event-writer';
 import { afterEach, expect, test } from 'vitest';
 
-const closers: (() => Promise<unknown> | unknown)[] = [];
+const closers: (() => unknown)[] = [];
 const crashes: unknown[] = [];
 const onCrash = (fault: unknown) => void crashes.push(fault);
 

@@ -16,7 +16,10 @@ export class MessageTooLarge extends Error {
   override readonly name = 'MessageTooLarge';
 }
 
-/** @returns the new body, the same one when nothing changed, or `unreadable` when it is not JSON in UTF-8. */
+/**
+ * @returns the new body, the same one when nothing changed, or `unreadable` when it is not JSON in UTF-8 or cannot be
+ *   written again.
+ */
 export function rewriteJson(body: Uint8Array, rewrite: RewriteMessage): Result<Uint8Array, 'unreadable'> {
   let message: unknown;
   try {
@@ -25,7 +28,18 @@ export function rewriteJson(body: Uint8Array, rewrite: RewriteMessage): Result<U
     return err('unreadable');
   }
   const rewritten = rewrite(message);
-  return ok(rewritten === message ? body : Buffer.from(JSON.stringify(rewritten)));
+  if (rewritten === message) return ok(body);
+  const text = stringify(rewritten);
+  return text === undefined ? err('unreadable') : ok(Buffer.from(text));
+}
+
+/** @returns undefined for what is nested so deep that writing it overflows the stack, which reading it does not. */
+function stringify(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -59,7 +73,11 @@ export function createEventStreamRewriter(rewrite: RewriteMessage, maxBytes: num
 
   return new Transform({
     transform(chunk: Uint8Array, _encoding, done: TransformCallback) {
-      for (const line of lines.push(decoder.decode(chunk, { stream: true }))) takeLine(line, this);
+      try {
+        for (const line of lines.push(decoder.decode(chunk, { stream: true }))) takeLine(line, this);
+      } catch (fault) {
+        return done(fault as Error);
+      }
       done(eventSize + lines.pendingLength() > maxBytes ? new MessageTooLarge('event too large') : null);
     },
     // What follows the last blank line is no event: a client discards it, and it was never judged.
@@ -74,7 +92,9 @@ function rewriteEvent(lines: readonly string[], rewrite: RewriteMessage): string
   if (message === undefined) return lines.join('\n');
   const rewritten = rewrite(message);
   if (rewritten === message) return lines.join('\n');
-  return [...lines.filter((line) => !isData(line)), `data: ${JSON.stringify(rewritten)}`].join('\n');
+  const text = stringify(rewritten);
+  if (text === undefined) throw new MessageTooLarge('event too deep');
+  return [...lines.filter((line) => !isData(line)), `data: ${text}`].join('\n');
 }
 
 /** An empty `data` line primes a resumable stream; it is no message, nor is anything that is not JSON. */

@@ -158,7 +158,15 @@ export async function openConversation(
 
   /** A message of our own. */
   async function say(message: object): Promise<void> {
-    await (await opened.promise).send(JSON.stringify(message), state.carrier);
+    await leave(await opened.promise, JSON.stringify(message), state.carrier);
+  }
+
+  /** Nobody waits for what becomes of some messages: a fault on their way must be told and not thrown. */
+  function leave(to: MessageLink, text: string, by: Carrier): Promise<BackendFault | undefined> {
+    return to.send(text, by).catch((): BackendFault => {
+      onLeftOut('a message, by a fault on its way');
+      return 'unreachable';
+    });
   }
 
   function identify({ message, isOurs }: Spoken, { request }: Carrier): Change[] {
@@ -200,7 +208,7 @@ export async function openConversation(
       if (!isOwn && token !== undefined) {
         changes.push((each) => withMetaMember(each, 'progressToken', linkId));
       }
-      const fault = await link.value.send(changeText(text, changes), by);
+      const fault = await leave(link.value, changeText(text, changes), by);
       // It may have been answered while it was still leaving.
       if (fault !== undefined && pending.delete(linkId)) answer.fail(id, fault);
     },
@@ -215,7 +223,7 @@ export async function openConversation(
         if (!isOwn && linkId === undefined) return undefined;
         if (!isOwn) changes.push((each) => withParam(each, 'requestId', linkId));
       }
-      return link.value.send(changeText(text, changes), by);
+      return leave(link.value, changeText(text, changes), by);
     },
 
     abandon(answer, cancels) {
