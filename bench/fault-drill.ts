@@ -29,8 +29,9 @@ for (const [name, start] of Object.entries(stores)) {
   try {
     const counts = await runDrill(store, { clients: 200, answersPerFault: 1_000, forMs });
     console.log(describeDrill(name, counts));
-    const { logouts, wrongPerson, unexpected, faultLines } = counts;
-    if (logouts + wrongPerson + unexpected.length + faultLines.length > 0) process.exitCode = 1;
+    const { logouts, ended, wrongPerson, unexpected, faultLines } = counts;
+    const wrong = logouts + wrongPerson + unexpected.length + faultLines.length + Object.keys(ended).length;
+    if (wrong > 0) process.exitCode = 1;
   } finally {
     await store.close();
   }

@@ -13,8 +13,13 @@ test.concurrent.each(Object.entries(stores))(
       const counts = await runDrill(store, { clients: 12, answersPerFault: 40 });
       console.log(describeDrill(name, counts));
       expect(counts.unexpected).toEqual([]);
-      const { logouts, wrongPerson, faults } = counts;
-      expect({ logouts, wrongPerson, faults }).toEqual({ logouts: 0, wrongPerson: 0, faults: 0 });
+      const { logouts, ended, wrongPerson, faults } = counts;
+      expect({ logouts, ended, wrongPerson, faults }).toEqual({
+        logouts: 0,
+        ended: {},
+        wrongPerson: 0,
+        faults: 0,
+      });
       expect(counts.expired, 'the clocks have jumped').toBeGreaterThan(0);
       expect(Object.keys(counts.retryable).length, 'something has failed').toBeGreaterThan(0);
     } finally {

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -44,6 +44,8 @@ export interface DrillGateways {
   /** The clock of one gateway alone, and of nothing else. */
   jumpOne(index: number, seconds: number): void;
   rotateKeys(): Promise<void>;
+  /** Sessions that were ended, by the reason in the audit. */
+  endedSessions(): Promise<Record<string, number>>;
   /** What the processes have logged so far. */
   readonly said: () => string;
   close(): Promise<void>;
@@ -151,6 +153,16 @@ export async function startDrillGateways(
         { cwd: directory, env: environment(clock.aheadMs) },
       );
       if (code !== 0) throw new Error(`keys rotate: ${stderr}`);
+    },
+    async endedSessions() {
+      const audit = await readFile(join(directory, 'audit.jsonl'), 'utf8');
+      const ended: Record<string, number> = {};
+      for (const line of audit.split('\n')) {
+        if (!line.includes('session.revoke')) continue;
+        const { reason = 'replayed or revoked' } = JSON.parse(line) as { reason?: string };
+        ended[reason] = (ended[reason] ?? 0) + 1;
+      }
+      return ended;
     },
     said: () => said.join(''),
     async close() {

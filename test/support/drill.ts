@@ -26,6 +26,8 @@ export interface DrillCounts {
   expired: number;
   /** `invalid_grant` and the like: the client would have to sign in again. */
   logouts: number;
+  /** Sessions that the gateways ended, by the reason in the audit. */
+  ended: Record<string, number>;
   wrongPerson: number;
   /** Status 500. */
   faults: number;
@@ -55,6 +57,10 @@ interface Client {
   isOut: boolean;
   /** Its last token was refused, which the next one must not be. */
   wasRefused: boolean;
+  /** For the report where it does not come back: the question that is under way, and the answer to the one before. */
+  asking: string;
+  askedAtMs: number;
+  answered: string;
 }
 
 /** A client refreshes after so many calls, as one does whose token is about to expire. */
@@ -84,6 +90,7 @@ export async function runDrill(store: RealServer, options: DrillOptions): Promis
     retryable: {},
     expired: 0,
     logouts: 0,
+    ended: {},
     wrongPerson: 0,
     faults: 0,
     unexpected: [],
@@ -100,6 +107,7 @@ export async function runDrill(store: RealServer, options: DrillOptions): Promis
       state.isOver = true;
       await Promise.all(running);
     }
+    counts.ended = await gateways.endedSessions();
     const lines = gateways.said().split('\n');
     counts.faultLines = lines.filter((line) => /"level":(50|60)|unhandled|backend gave/i.test(line));
     return counts;
@@ -174,7 +182,12 @@ async function goThrough(
       await untilNone(
         `clients after "${name}"`,
         () => Math.max(0, missing() - mayMiss),
-        () => `${missing()} are not back:\n${describeDrill('so far', counts)}`,
+        () =>
+          `${missing()} are not back:\n${clients
+            .filter((client) => !isBack(client))
+            .map(describeClient)
+            .join('\n')}\n` +
+          `${describeDrill('so far', counts)}\n${gateways.said().split('\n').slice(-20).join('\n')}`,
       );
       const seconds = ((performance.now() - before.startedMs) / 1000).toFixed(1);
       counts.phases[name] =
@@ -193,7 +206,7 @@ async function signInAll(gateways: DrillGateways): Promise<Client[]> {
       const tokens = await obtainTokens(gateways, person, { scope: 'who.ask' });
       const { objectId } = person;
       const fresh = { callsWithToken: 0, refreshedAt: 0, calledAt: 0, isOut: false, wasRefused: false };
-      clients.push({ tokens, objectId, ...fresh });
+      clients.push({ tokens, objectId, ...fresh, asking: '', askedAtMs: 0, answered: '' });
     }
   };
   await Promise.all(Array.from({ length: 6 }, signIn));
@@ -203,9 +216,17 @@ async function signInAll(gateways: DrillGateways): Promise<Client[]> {
 /** One request at a time; a token that is refused or nearly used up is refreshed. */
 async function keepCalling(client: Client, running: Running): Promise<void> {
   while (!running.state.isOver && !client.isOut) {
-    if (client.callsWithToken >= callsPerToken) await refreshTokens(client, running);
+    const isUsedUp = client.callsWithToken >= callsPerToken;
+    client.asking = isUsedUp ? 'refresh' : 'call';
+    client.askedAtMs = performance.now();
+    if (isUsedUp) await refreshTokens(client, running);
     else await callTool(client, running);
   }
+}
+
+function describeClient({ asking, askedAtMs, answered, callsWithToken }: Client): string {
+  const seconds = ((performance.now() - askedAtMs) / 1000).toFixed(1);
+  return `  ${asking} for ${seconds} s after ${callsWithToken} calls; before: ${answered}`;
 }
 
 async function callTool(client: Client, { gateways, counts, state }: Running): Promise<void> {
@@ -216,6 +237,7 @@ async function callTool(client: Client, { gateways, counts, state }: Running): P
     return { status: response.status, headers: response.headers, body: { text } };
   });
   state.answers += 1;
+  client.answered = shortOf(answer);
   if (typeof answer !== 'string' && answer.status === 200) {
     counts.calls += 1;
     client.callsWithToken += 1;
@@ -234,6 +256,7 @@ async function refreshTokens(client: Client, { gateways, counts, state }: Runnin
   const { clientId, refreshToken } = client.tokens;
   const answer = await orBroken(() => refresh(gateways, clientId, refreshToken));
   state.answers += 1;
+  client.answered = shortOf(answer);
   if (typeof answer === 'string' || answer.status !== 200) {
     const error = typeof answer === 'string' ? undefined : answer.body['error'];
     client.isOut = error === 'invalid_grant' || error === 'invalid_client';
@@ -248,6 +271,11 @@ async function refreshTokens(client: Client, { gateways, counts, state }: Runnin
   client.tokens = { clientId, accessToken: String(access_token), refreshToken: String(refresh_token) };
   client.callsWithToken = 0;
   client.refreshedAt = phase;
+}
+
+function shortOf(answer: JsonAnswer | string): string {
+  if (typeof answer === 'string') return answer;
+  return `${answer.status} ${String(answer.body['error_description'] ?? '')}`;
 }
 
 /** A cut connection is an answer too, by the name of its fault. */
@@ -312,6 +340,7 @@ export function describeDrill(name: string, counts: DrillCounts): string {
       `${wrongPerson} answers for another person, ${faults} of 500, ${counts.unexpected.length} unexpected`,
     ...tried,
     ...phases,
+    ...Object.entries(counts.ended).map(([reason, count]) => `  ENDED ${count}: ${reason}`),
     ...counts.unexpected.slice(0, 10).map((text) => `  UNEXPECTED ${text}`),
     ...counts.faultLines.slice(0, 5).map((text) => `  LOGGED ${text.slice(0, 1500)}`),
   ].join('\n');

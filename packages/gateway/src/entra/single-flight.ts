@@ -13,8 +13,15 @@ type Renewal = Result<EntraPerson, EntraRefusal>;
 
 /** Of a turn whose replica died and that nobody asked for since; far more than clocks of replicas may differ. */
 const forgottenSeconds = 3600;
-/** An answer is for those who waited for it, and they look many times a second. */
+/** Whoever waited for an answer looks many times a second. */
 const answerSeconds = 5;
+
+/** Taken by those only who waited for it: to others it is old, by whatever clock. */
+interface RenewalAnswer {
+  /** The holder of the turn in which Entra was asked. */
+  readonly by: string;
+  readonly person: EntraPerson;
+}
 
 /**
  * One renewal of a session at a time, over all replicas: two at once would each spend the refresh token of the other,
@@ -24,17 +31,19 @@ const answerSeconds = 5;
  */
 export function createSingleFlight({ store, random, ...options }: SingleFlightOptions) {
   const records = store.collection<TurnRecord<never>>('entra.renewal-turn');
-  const answers = store.collection<EntraPerson>('entra.renewed');
+  const answers = store.collection<RenewalAnswer>('entra.renewed');
   const turns = createTurns({ records, random, ...options });
 
   return async (sessionId: string, renew: () => Promise<Renewal>): Promise<Renewal> => {
     const turn = await turns.claim(sessionId, forgottenSeconds);
     if (turn?.kind !== 'ours') return err(isUnderWay);
     try {
-      const known = turn.hasWaited ? await answers.get(sessionId) : undefined;
-      if (known !== undefined) return ok(known);
+      const known = turn.waitedFor.length === 0 ? undefined : await answers.get(sessionId);
+      if (known !== undefined && turn.waitedFor.includes(known.by)) return ok(known.person);
       const renewed = await renew();
-      if (renewed.ok) await answers.put(sessionId, renewed.value, { lifetimeSeconds: answerSeconds });
+      const lifetimeSeconds = answerSeconds;
+      if (renewed.ok)
+        await answers.put(sessionId, { by: turn.name, person: renewed.value }, { lifetimeSeconds });
       // An earlier answer must not outlive a refusal.
       else await answers.delete(sessionId);
       return renewed;

@@ -1,18 +1,14 @@
 import type { AdapterPayload } from 'oidc-provider';
 import { expect, test } from 'vitest';
+import { type Driver, StoreUnavailable } from '../store/driver.ts';
 import type { Claim } from '../store/turns.ts';
 import { createTestClock, openSealedStore } from '../session/sealed-store.suite.ts';
-import {
-  createSpending,
-  inTurn,
-  takeOverRefreshToken,
-  unspendRefreshToken,
-} from './refresh-token-spending.ts';
+import { createSpending, inTurn, makeRefreshTokenGood } from './refresh-token-spending.ts';
 
 /** Replicas as they stand to one refresh: who has the turn, and who had it before. */
-async function open(consumedBy?: string) {
+async function open(consumedBy?: string, wrap?: (driver: Driver) => Driver) {
   const clock = createTestClock(1_800_000_000_000);
-  const store = openSealedStore(clock);
+  const store = openSealedStore(clock, wrap);
   const tokens = store.collection<AdapterPayload & { turn?: { id: string; name: string } }>(
     'oauth.refresh-token',
   );
@@ -44,7 +40,7 @@ test('A18 A28: who lost the turn while it stood still spends nothing, and the on
   const { store, spending, turn, isSpent } = await open();
   const stopped = turn('stopped');
   const next = turn('next', ['stopped']);
-  await takeOverRefreshToken(store, 'rt', next);
+  await makeRefreshTokenGood(store, 'rt', next);
   expect(await inTurn(stopped, () => spending.spend('rt'))).toBe('lost');
   expect(await isSpent()).toBe(false);
   expect(await inTurn(next, () => spending.spend('rt'))).toBe('done');
@@ -56,7 +52,7 @@ test('A18 A28: what a dead replica spent is spent again by the next one, once', 
   const dead = turn('dead');
   await inTurn(dead, () => spending.spend('rt'));
   const next = turn('next', ['dead']);
-  await takeOverRefreshToken(store, 'rt', next);
+  await makeRefreshTokenGood(store, 'rt', next);
   expect(await isSpent()).toBe(false);
   expect(await inTurn(next, () => spending.spend('rt'))).toBe('done');
   expect(await inTurn(dead, examine), 'not for the dead one to judge').toBeUndefined();
@@ -66,7 +62,7 @@ test('A28: a replica that died between its turn and the token is made up for too
   const { store, spending, turn, isSpent } = await open();
   await inTurn(turn('first'), () => spending.spend('rt'));
   // `second` took the turn over and came no further.
-  await takeOverRefreshToken(store, 'rt', turn('third', ['first', 'second']));
+  await makeRefreshTokenGood(store, 'rt', turn('third', ['first', 'second']));
   expect(await isSpent()).toBe(false);
 });
 
@@ -75,19 +71,44 @@ test('A18: a token that another turn has spent is a replay, and a replica that d
   const replay = turn('replay');
   expect(await inTurn(replay, examine)).toMatchObject({ consumed: 1 });
   expect(await inTurn(replay, () => spending.spend('rt'))).toBe('spent');
-  await unspendRefreshToken(store, 'rt', replay);
+  await makeRefreshTokenGood(store, 'rt', replay);
   expect(await isSpent()).toBe(true);
   const again = turn('again', ['replay']);
-  await takeOverRefreshToken(store, 'rt', again);
+  await makeRefreshTokenGood(store, 'rt', again);
   expect(await isSpent()).toBe(true);
   expect(await inTurn(again, () => spending.spend('rt'))).toBe('spent');
+});
+
+test('A18 A28: a change that the store makes after it was given up takes no effect, since the token was written anew', async () => {
+  const late: (() => Promise<boolean>)[] = [];
+  const { store, spending, turn, isSpent } = await open(undefined, (driver) => ({
+    ...driver,
+    replace: async (...args) => {
+      if (late.length > 0) return driver.replace(...args);
+      late.push(() => driver.replace(...args));
+      throw new StoreUnavailable('no answer in time');
+    },
+  }));
+  const hasty = turn('hasty');
+  await expect(inTurn(hasty, () => spending.spend('rt'))).rejects.toThrow(StoreUnavailable);
+  await makeRefreshTokenGood(store, 'rt', hasty);
+  expect(await late[0]?.()).toBe(false);
+  expect(await isSpent()).toBe(false);
+  expect(await inTurn(turn('next'), () => spending.spend('rt'))).toBe('done');
+});
+
+test('A28: a turn that was taken over and breaks off itself gives back what the dead one spent', async () => {
+  const { store, spending, turn, isSpent } = await open();
+  await inTurn(turn('dead'), () => spending.spend('rt'));
+  await makeRefreshTokenGood(store, 'rt', turn('unlucky', ['dead']));
+  expect(await isSpent()).toBe(false);
 });
 
 test('A28: what broke off is given back, and is good in the next turn, whose name is another', async () => {
   const { store, spending, turn } = await open();
   const broken = turn('broken');
   await inTurn(broken, () => spending.spend('rt'));
-  await unspendRefreshToken(store, 'rt', broken);
+  await makeRefreshTokenGood(store, 'rt', broken);
   expect(await inTurn(turn('next'), () => spending.spend('rt'))).toBe('done');
 });
 
@@ -101,7 +122,7 @@ test('A18: without turns a token is spent once, and never mended', async () => {
 });
 
 function left(before: readonly string[], ended: string[]): Claim<unknown> {
-  const nothing = { hasWaited: true, isStillOurs: async () => true, settle: async () => true };
+  const nothing = { waitedFor: [], isStillOurs: async () => true, settle: async () => true };
   return {
     kind: 'ours',
     name: 'other',

@@ -62,7 +62,12 @@ export function createSpending(tokens: Collection<SpendablePayload>, clock: Cloc
       const other = await turn.claimOther(spent.turn.id);
       if (other === undefined) return undefined;
       if (other.kind === 'settled') return spent;
-      await takeOver(tokens, id, { ...turn, before: other.before });
+      try {
+        await makeGood(tokens, id, { ...turn, before: other.before });
+      } catch (fault) {
+        other.abandon();
+        throw fault;
+      }
       await other.end();
       return tokens.get(id);
     },
@@ -90,42 +95,30 @@ export function createSpending(tokens: Collection<SpendablePayload>, clock: Cloc
 }
 
 /**
- * What a turn does first that was taken over: it names itself, so that the one that was silent can spend nothing any more,
- * and makes good what that one spent. Nobody has got an answer: it would be in the turn.
+ * Makes good again what this turn has spent, or one that it was taken over from: nobody has got an answer, which would be
+ * in the turn. For a turn that was taken over, before it does anything, and for one whose refresh broke off: the client,
+ * told to come again, must find its token good.
  *
- * @throws StoreUnavailable
+ * The token is written anew in any case, and with the name of this turn. So whoever had the turn before can spend it no
+ * more; and a change that was sent to the store and not answered in time, by anybody, cannot take effect afterwards: each
+ * is made only to the bytes that it saw.
+ *
+ * @throws StoreUnavailable, and the turn must not be ended: the next one has to do the same.
  */
-export async function takeOverRefreshToken(store: Store, id: string, turn: RefreshTurn): Promise<void> {
-  await takeOver(refreshTokens(store), id, turn);
+export async function makeRefreshTokenGood(store: Store, id: string, turn: TurnOfToken): Promise<void> {
+  await makeGood(store.collection<SpendablePayload>('oauth.refresh-token'), id, turn);
 }
 
-async function takeOver(
+type TurnOfToken = Pick<RefreshTurn, 'id' | 'name' | 'before'>;
+
+async function makeGood(
   tokens: Collection<SpendablePayload>,
   tokenId: string,
-  { id, name, before }: Pick<RefreshTurn, 'id' | 'name' | 'before'>,
+  { id, name, before }: TurnOfToken,
 ): Promise<void> {
   await tokens.update(tokenId, ({ consumed, ...unspent }) => {
-    const isHalfDone = unspent.turn !== undefined && before.includes(unspent.turn.name);
-    const isSpent = consumed !== undefined && !isHalfDone;
-    return isSpent ? undefined : { ...unspent, turn: { id, name } };
+    const spender = unspent.turn?.name;
+    const isOurs = spender !== undefined && (spender === name || before.includes(spender));
+    return consumed !== undefined && !isOurs ? undefined : { ...unspent, turn: { id, name } };
   });
-}
-
-/**
- * Makes good again what this turn has spent, since its refresh broke off: the client, told to come again, must find it so.
- *
- * @throws StoreUnavailable
- */
-export async function unspendRefreshToken(
-  store: Store,
-  id: string,
-  turn: Pick<RefreshTurn, 'name'>,
-): Promise<void> {
-  await refreshTokens(store).update(id, ({ consumed, ...unspent }) =>
-    consumed === undefined || unspent.turn?.name !== turn.name ? undefined : unspent,
-  );
-}
-
-function refreshTokens(store: Store): Collection<SpendablePayload> {
-  return store.collection<SpendablePayload>('oauth.refresh-token');
 }

@@ -28,7 +28,7 @@ import { findField } from '../http/body.ts';
 import type { Store } from '../store/collection.ts';
 import { StoreUnavailable } from '../store/driver.ts';
 import { createTurns, type Turn, type TurnRecord } from '../store/turns.ts';
-import { inTurn, takeOverRefreshToken, unspendRefreshToken } from './refresh-token-spending.ts';
+import { inTurn, makeRefreshTokenGood, type RefreshTurn } from './refresh-token-spending.ts';
 import { findFacts } from './request-facts.ts';
 
 interface Answer {
@@ -104,29 +104,25 @@ export function shareRefreshes(options: SharedRefreshOptions): void {
     next: () => Promise<void>,
   ): Promise<Answer> {
     const refreshToken = refreshTokenOf(ctx);
-    const refreshTurn = { ...turn, id: key, claimOther: claimTurn };
+    const held = { ...turn, id: key, claimOther: claimTurn };
     try {
-      if (turn.before.length > 0) await takeOverRefreshToken(store, refreshToken, refreshTurn);
-      await inTurn(refreshTurn, next);
+      if (turn.before.length > 0) await makeRefreshTokenGood(store, refreshToken, held);
+      await inTurn(held, next);
     } catch (fault) {
-      await giveBack(refreshToken, turn);
+      await giveBack(refreshToken, held);
       if (fault instanceof StoreUnavailable) return answerLater(ctx);
       throw fault;
     }
     const answer = answerOf(ctx);
-    if (answer.status >= 500) await giveBack(refreshToken, turn);
-    else if (answer.status !== 200) await turn.end();
+    if (answer.status !== 200) await giveBack(refreshToken, held);
     else if (!(await keep(key, turn, answer))) return answerLater(ctx);
     return answer;
   }
 
-  /**
-   * The refresh broke off, perhaps after the token was spent: the client, told to come again, must find it good. Where
-   * the store is away for this too, the turn falls silent, and the client takes it over.
-   */
-  async function giveBack(refreshToken: string, turn: Turn<KeptAnswer>): Promise<void> {
+  /** Where the store is away for this too, the turn falls silent, and the client takes it over. */
+  async function giveBack(refreshToken: string, turn: Turn<KeptAnswer> & RefreshTurn): Promise<void> {
     try {
-      await unspendRefreshToken(store, refreshToken, turn);
+      await makeRefreshTokenGood(store, refreshToken, turn);
     } catch {
       return turn.abandon();
     }

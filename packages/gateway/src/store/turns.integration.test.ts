@@ -94,7 +94,7 @@ describe.each(Object.entries(servers))('turns on %s', (_name, start) => {
       const first = await claim(one, 'ended');
       await first.end();
       const second = await claim(other, 'ended');
-      expect(second).toMatchObject({ before: [], hasWaited: false });
+      expect(second).toMatchObject({ before: [], waitedFor: [] });
       expect(await first.isStillOurs()).toBe(false);
       await first.end();
       expect(await second.isStillOurs(), 'an end that comes late ends nobody else').toBe(true);
@@ -106,7 +106,7 @@ describe.each(Object.entries(servers))('turns on %s', (_name, start) => {
       const dead = await claim(one, 'silent');
       dead.abandon();
       const second = await claim(other, 'silent');
-      expect(second).toMatchObject({ before: [dead.name], hasWaited: true });
+      expect(second).toMatchObject({ before: [dead.name], waitedFor: [dead.name] });
       second.abandon();
       const third = await claim(one, 'silent');
       expect(third.before).toEqual([dead.name, second.name]);

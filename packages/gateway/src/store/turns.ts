@@ -29,8 +29,8 @@ export interface Turn<Outcome> {
   readonly name: string;
   /** Those that it was taken over from; none where it was free. What they left half done is for this holder to undo. */
   readonly before: readonly string[];
-  /** Somebody else had it when it was asked for. */
-  readonly hasWaited: boolean;
+  /** Who had it while this one was waiting; none where it was free at once. */
+  readonly waitedFor: readonly string[];
   /** By the store, now. @throws StoreUnavailable */
   isStillOurs(): Promise<boolean>;
   /**
@@ -72,7 +72,9 @@ const standardSilenceMs = 3_000;
 const standardBeatMs = 800;
 /** As long as an exchange with Entra may take, and no longer than a client waits. */
 const standardPatienceMs = 20_000;
-const pollMs = 50;
+/** An answer of Entra's takes some tenths of a second; after a replica's death a crowd may wait for seconds. */
+const firstPauseMs = 25;
+const longestPauseMs = 200;
 const freeSeconds = 1;
 
 export function createTurns<Outcome = never>(options: TurnsOptions<Outcome>): Turns<Outcome> {
@@ -85,11 +87,13 @@ export function createTurns<Outcome = never>(options: TurnsOptions<Outcome>): Tu
     const mine = (before: readonly string[]) => ({ holder: name, beat: 0, before });
     const isSilent = createWatch(monotonicMs, silenceMs);
     const giveUpMs = monotonicMs() + patienceMs;
-    let hasWaited = false;
+    const holders = new Set<string>();
+    const waitedFor = () => [...holders];
     let seen: TurnRecord<Outcome> | undefined;
+    let pauseMs = firstPauseMs;
     while (monotonicMs() < giveUpMs) {
       if (seen === undefined && (await records.create(id, mine([]), { lifetimeSeconds })))
-        return hold(id, { name, before: [], hasWaited });
+        return hold(id, { name, before: [], waitedFor: waitedFor() });
       seen = await records.get(id);
       if (seen?.outcome !== undefined) return { kind: 'settled', outcome: seen.outcome };
       if (seen !== undefined && (seen.isFree === true || isSilent(seen))) {
@@ -97,15 +101,17 @@ export function createTurns<Outcome = never>(options: TurnsOptions<Outcome>): Tu
         const before = last.isFree === true ? [] : [...last.before, last.holder];
         const take = (now: TurnRecord<Outcome>) => (isSame(now, last) ? mine(before) : undefined);
         const taken = await records.update(id, take, { lifetimeSeconds });
-        if (taken !== undefined) return hold(id, { name, before, hasWaited });
+        if (taken !== undefined) return hold(id, { name, before, waitedFor: waitedFor() });
       }
-      hasWaited ||= seen !== undefined && seen.isFree !== true;
-      if (seen !== undefined) await wait(pollMs);
+      if (seen !== undefined && seen.isFree !== true) holders.add(seen.holder);
+      if (seen === undefined) continue;
+      await wait(pauseMs);
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     }
     return undefined;
   }
 
-  function hold(id: string, held: Pick<Turn<Outcome>, 'name' | 'before' | 'hasWaited'>): Turn<Outcome> {
+  function hold(id: string, held: Pick<Turn<Outcome>, 'name' | 'before' | 'waitedFor'>): Turn<Outcome> {
     const { name } = held;
     const ifOurs =
       (next: (now: TurnRecord<Outcome>) => TurnRecord<Outcome>) =>
