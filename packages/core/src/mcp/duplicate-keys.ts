@@ -15,8 +15,8 @@ type Level = 'root' | 'batch' | 'message' | 'params' | 'inside-params' | 'free';
 
 interface Frame {
   readonly level: Level;
-  /** Folded keys seen so far; only in a guarded object. */
-  readonly keys?: Set<string>;
+  /** Folded keys seen so far; only in a guarded object. A list while they are few, as they nearly always are. */
+  keys?: string[] | Set<string>;
   /** The key whose value is being read, folded. */
   key: string;
   expectsKey: boolean;
@@ -48,8 +48,8 @@ export function scanJson(text: string, maxDepth: number): ScanFault | undefined 
         if (frame.expectsKey && frame.keys !== undefined) {
           const literal = text.slice(at, end + 1);
           frame.key = usualKeys.get(literal) ?? fold(literal);
-          if (frame.keys.has(frame.key)) return 'duplicate-key';
-          frame.keys.add(frame.key);
+          if (hasKey(frame.keys, frame.key)) return 'duplicate-key';
+          frame.keys = withKey(frame.keys, frame.key);
         }
         at = end;
         break;
@@ -77,12 +77,22 @@ export function scanJson(text: string, maxDepth: number): ScanFault | undefined 
   return undefined;
 }
 
+const fewKeys = 16;
+
+function hasKey(keys: string[] | Set<string>, key: string): boolean {
+  return Array.isArray(keys) ? keys.includes(key) : keys.has(key);
+}
+
+function withKey(keys: string[] | Set<string>, key: string): string[] | Set<string> {
+  if (!Array.isArray(keys)) return keys.add(key);
+  keys.push(key);
+  return keys.length > fewKeys ? new Set(keys) : keys;
+}
+
 function openFrame(parent: Frame, isObject: boolean): Frame {
   const level = levelInside(parent, isObject);
   const isGuarded = isObject && level !== 'free';
-  return isGuarded
-    ? { level, keys: new Set(), key: '', expectsKey: true }
-    : { level, key: '', expectsKey: false };
+  return isGuarded ? { level, keys: [], key: '', expectsKey: true } : { level, key: '', expectsKey: false };
 }
 
 function levelInside(parent: Frame, isObject: boolean): Level {

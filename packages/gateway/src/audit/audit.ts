@@ -44,10 +44,11 @@ export function createAuditGate(
 /** Records go to all sinks; a sink that fails stops neither the others nor the request. */
 export function createAudit({ sinks, clock, log, onRecord }: AuditOptions): WatchedAudit {
   const clean = createCleaner();
+  const timeNow = createTimes(clock);
   return {
     record(event) {
       try {
-        const record = createRecord(event, clean, clock);
+        const record = createRecord(event, clean, timeNow());
         for (const sink of sinks) writeTo(sink, record, log);
         onRecord?.(record);
       } catch {
@@ -106,8 +107,22 @@ const fields = Object.keys(rules) as (keyof AuditEvent)[];
 
 type Cleaner = (field: keyof AuditEvent, value: unknown) => string | number;
 
-function createRecord(event: AuditEvent, clean: Cleaner, clock: Clock): AuditRecord {
-  const record: Record<string, string | number> = { time: new Date(clock.nowMs()).toISOString() };
+/** The time of a record, written once for all records of a millisecond. */
+function createTimes(clock: Clock): () => string {
+  let lastMs = Number.NaN;
+  let text = '';
+  return () => {
+    const nowMs = clock.nowMs();
+    if (nowMs !== lastMs) {
+      text = new Date(nowMs).toISOString();
+      lastMs = nowMs;
+    }
+    return text;
+  };
+}
+
+function createRecord(event: AuditEvent, clean: Cleaner, time: string): AuditRecord {
+  const record: Record<string, string | number> = { time };
   for (const field of fields) {
     const value: unknown = field === 'signInId' ? signInOf(event) : event[field];
     if (value !== undefined && value !== null) record[field] = clean(field, value);

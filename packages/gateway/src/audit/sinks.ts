@@ -1,8 +1,7 @@
 /** The sinks: standard output, a file, memory. */
-import { mkdir, open } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Config } from '../config/config.ts';
+import { createFileWriter } from './file-writer.ts';
 import type { AuditRecord, AuditSink } from './sink.ts';
 import { createLineSink, type LineSink, type LineSinkOptions } from './line-sink.ts';
 
@@ -46,25 +45,22 @@ export function createStreamSink(stream: Writable, surroundings: SinkSurrounding
   };
 }
 
-/**
- * Appends to a file that only the gateway's account can read. Opened anew for each batch, so a file that was
- * rotated away, deleted or on a volume that came back is simply made again.
- */
+/** Appends to a file: see `file-writer.ts`. */
 export function createFileSink(path: string, surroundings: SinkSurroundings): LineSink {
-  return createLineSink({
+  const writer = createFileWriter(path);
+  const sink = createLineSink({
     name: 'audit file',
     droppedEvent,
     ...surroundings,
-    write: async (lines) => {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      const file = await open(path, 'a', 0o600);
-      try {
-        await file.appendFile(lines);
-      } finally {
-        await file.close();
-      }
-    },
+    write: (lines) => writer.append(lines),
   });
+  return {
+    ...sink,
+    async close() {
+      await sink.close();
+      await writer.close().catch(() => {});
+    },
+  };
 }
 
 /** For tests: everything stays readable in `records`. */

@@ -11,6 +11,7 @@ export interface FastServer {
   readonly keepAliveSeconds: number;
   readonly readRequest: ReadRequest;
   readonly findName: ResponseOwner['findName'];
+  readonly findBlock: ResponseOwner['findBlock'];
   readonly answers: Gathered<FastResponse>;
   date(): string;
   onClosed(connection: FastConnection): void;
@@ -49,6 +50,10 @@ export class FastConnection implements ResponseOwner {
 
   get findName(): ResponseOwner['findName'] {
     return this.#fast.findName;
+  }
+
+  get findBlock(): ResponseOwner['findBlock'] {
+    return this.#fast.findBlock;
   }
 
   date(): string {

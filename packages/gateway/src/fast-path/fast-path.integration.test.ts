@@ -47,6 +47,7 @@ async function open(
     ...(firstRequestMs === undefined ? {} : { firstRequestMs }),
   });
   const accepted: Socket[] = [];
+  let dialled = 0;
   server.on('connection', (socket: Socket) => void accepted.push(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   closers.push(() => {
@@ -56,8 +57,11 @@ async function open(
   return {
     server,
     seen,
-    connect: () => openClient((server.address() as AddressInfo).port),
-    arrived: (bytes) => until(() => (accepted.at(-1)?.bytesRead ?? 0) >= bytes),
+    connect() {
+      dialled += 1;
+      return openClient((server.address() as AddressInfo).port);
+    },
+    arrived: (bytes) => until(() => (accepted[dialled - 1]?.bytesRead ?? 0) >= bytes),
   };
 }
 

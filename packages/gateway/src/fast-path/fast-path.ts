@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { createGathered } from '../http/gathered.ts';
 import { createHeaderNames } from '../http/header-names.ts';
 import { FastConnection, type FastServer } from './fast-connection.ts';
+import { createHeaderBlocks } from './header-block.ts';
 import { createHttpDate } from './http-date.ts';
 import { createRequestReader } from './read-request.ts';
 
@@ -28,12 +29,14 @@ export function openFastPath(server: Server, options: FastPathOptions): void {
   const { isServed, firstRequestMs = 2000 } = options;
   const nodes = server.listeners('connection') as ((socket: Socket) => void)[];
   const all = new Set<FastConnection>();
+  const findName = createHeaderNames();
   const fast: FastServer = {
     server,
     keepAliveSeconds: Math.floor(server.keepAliveTimeout / 1000),
     date: createHttpDate(() => Date.now()),
     readRequest: createRequestReader(isServed),
-    findName: createHeaderNames(),
+    findName,
+    findBlock: createHeaderBlocks(findName),
     answers: createGathered((response) => response.sendWhole()),
     onClosed: (connection) => void all.delete(connection),
     handOver(connection, socket) {

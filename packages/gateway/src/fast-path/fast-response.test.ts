@@ -78,6 +78,22 @@ const cases: [what: string, work: Work][] = [
         .end('ok'),
   ],
   [
+    'headers that cannot change',
+    (res) =>
+      void res
+        .setHeader('X-A', '1')
+        .writeHead(200, Object.freeze({ 'x-b': '2', 'X-C': ['3', '4'], 'content-length': 2 }))
+        .end('ok'),
+  ],
+  [
+    'headers that cannot change, of which one was set before',
+    (res) =>
+      void res
+        .setHeader('X-A', '1')
+        .writeHead(200, Object.freeze({ 'x-a': '2', Date: 'now' }))
+        .end('ok'),
+  ],
+  [
     'a header taken back',
     (res) => {
       res.setHeader('X-A', '1');
@@ -163,6 +179,10 @@ test.each([
   ['a line feed in a value', (res: ServerResponse) => void res.setHeader('X-A', 'a\nb')],
   ['a line end in a list', (res: ServerResponse) => void res.setHeader('X-A', ['a', 'b\r\nX-C: d'])],
   ['a letter that is no byte', (res: ServerResponse) => void res.setHeader('X-A', 'Ā')],
+  [
+    'a line feed in what cannot change',
+    (res: ServerResponse) => void res.writeHead(200, Object.freeze({ 'X-A': 'a\nb' })),
+  ],
   ['a name with a blank', (res: ServerResponse) => void res.setHeader('X A', 'a')],
   ['an empty name', (res: ServerResponse) => void res.setHeader('', 'a')],
   ['a header after the head', (res: ServerResponse) => void res.writeHead(200).setHeader('X-A', 'a')],

@@ -2,6 +2,13 @@
 import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
+import {
+  checkValue,
+  type FindName,
+  type HeaderBlock,
+  type HeaderValue,
+  writeHeader,
+} from './header-block.ts';
 
 /** What of Node's response the way of an MCP request uses. */
 type Used = Pick<
@@ -21,7 +28,8 @@ export interface ResponseOwner {
   readonly keepAliveSeconds: number;
   date(): string;
   /** For the names of headers: `createHeaderNames`. */
-  readonly findName: (written: string) => string | undefined;
+  readonly findName: FindName;
+  readonly findBlock: (headers: OutgoingHttpHeaders) => HeaderBlock | undefined;
   /** The last byte has been handed over. */
   onEnded(response: FastResponse): void;
   /** It was broken off: what has been sent must not look like the whole. */
@@ -30,10 +38,7 @@ export interface ResponseOwner {
   gather(response: FastResponse): void;
 }
 
-type HeaderValue = number | string | readonly string[];
-
 const lastChunk = '0\r\n\r\n';
-const unsafeValue = /[^\t\x20-\x7e\x80-\xff]/;
 
 export class FastResponse extends Writable implements Used {
   statusCode = 200;
@@ -44,6 +49,8 @@ export class FastResponse extends Writable implements Used {
   readonly #names: string[] = [];
   readonly #written: string[] = [];
   readonly #values: HeaderValue[] = [];
+  /** Behind them, and none of them twice. */
+  #block: HeaderBlock | undefined;
   #isHeadOut = false;
   #isChunked = false;
   #hasBody = true;
@@ -74,15 +81,18 @@ export class FastResponse extends Writable implements Used {
   }
 
   getHeader(name: string): number | string | string[] | undefined {
-    return this.#values[this.#names.indexOf(name.toLowerCase())] as number | string | string[] | undefined;
+    const key = name.toLowerCase();
+    const value = this.#values[this.#names.indexOf(key)] ?? this.#block?.values.get(key);
+    return value as number | string | string[] | undefined;
   }
 
   getHeaderNames(): string[] {
-    return [...this.#names];
+    return [...this.#names, ...(this.#block?.values.keys() ?? [])];
   }
 
   hasHeader(name: string): boolean {
-    return this.#names.includes(name.toLowerCase());
+    const key = name.toLowerCase();
+    return this.#names.includes(key) || this.#block?.values.has(key) === true;
   }
 
   removeHeader(name: string): void {
@@ -93,9 +103,13 @@ export class FastResponse extends Writable implements Used {
 
   writeHead(status: number, headers: OutgoingHttpHeaders = {}): this {
     if (this.headersSent) throw new Error('the head has been sent');
-    for (const name of Object.keys(headers)) {
-      const value = headers[name];
-      if (value !== undefined) this.setHeader(name, value);
+    const block = this.#owner.findBlock(headers);
+    if (block !== undefined && !this.#names.some((name) => block.values.has(name))) this.#block = block;
+    else {
+      for (const name of Object.keys(headers)) {
+        const value = headers[name];
+        if (value !== undefined) this.setHeader(name, value);
+      }
     }
     this.statusCode = status;
     this.headersSent = true;
@@ -181,15 +195,14 @@ export class FastResponse extends Writable implements Used {
     this.#hasBody = statusCode !== 204 && statusCode !== 304;
     let head = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? 'unknown'}\r\n`;
     for (let index = 0; index < this.#written.length; index += 1) {
-      const value = this.#values[index] as HeaderValue;
-      if (typeof value !== 'object') head += `${this.#written[index]}: ${value}\r\n`;
-      else for (const each of value) head += `${this.#written[index]}: ${each}\r\n`;
+      head += writeHeader(this.#written[index] as string, this.#values[index] as HeaderValue);
     }
-    if (!this.#names.includes('date')) head += `Date: ${this.#owner.date()}\r\n`;
+    if (this.#block !== undefined) head += this.#block.lines;
+    if (!this.hasHeader('date')) head += `Date: ${this.#owner.date()}\r\n`;
     head += this.shouldKeepAlive
       ? `Connection: keep-alive\r\nKeep-Alive: timeout=${this.#owner.keepAliveSeconds}\r\n`
       : 'Connection: close\r\n';
-    if (this.#hasBody && !this.#names.includes('content-length')) {
+    if (this.#hasBody && !this.hasHeader('content-length')) {
       this.#isChunked = wholeBytes === undefined;
       head +=
         wholeBytes === undefined ? 'Transfer-Encoding: chunked\r\n' : `Content-Length: ${wholeBytes}\r\n`;
@@ -202,13 +215,4 @@ function asLatin1(chunk: string | Uint8Array, encoding: BufferEncoding = 'utf8')
   if (typeof chunk === 'string' && encoding === 'latin1') return chunk;
   const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-}
-
-/** As Node does: what could end a header must not get into one. */
-function checkValue(name: string, value: HeaderValue): void {
-  const isUnsafe =
-    typeof value === 'object'
-      ? value.some((each) => unsafeValue.test(each))
-      : unsafeValue.test(String(value));
-  if (isUnsafe) throw new TypeError(`not a value of ${name}`);
 }

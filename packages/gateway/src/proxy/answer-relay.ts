@@ -13,7 +13,7 @@ import { createResponseHeaderFilter } from './header-tables.ts';
 import { type KeepAlive, keepPipeAlive } from './keep-alive.ts';
 import { createEventStreamRewriter, type RewriteMessage, rewriteJson } from './response-filter.ts';
 import { AnswerStalled, withinIdleLimit } from './resilience/idle-limit.ts';
-import type { Answer } from './upstream/upstream.ts';
+import type { Answer, AnswerHeaders } from './upstream/upstream.ts';
 
 export interface AnswerRelayOptions {
   readonly backend: BackendConfig;
@@ -22,6 +22,8 @@ export interface AnswerRelayOptions {
   /** Largest message that is filtered, in bytes. Everything else has no bound. */
   readonly maxListBytes: number;
 }
+
+type ClientHeaders = Readonly<Record<string, string | string[]>>;
 
 /** @returns when the head of the answer is out; or why nothing was sent. */
 export type AnswerRelay = (
@@ -40,6 +42,10 @@ export function createAnswerRelay({
   const passToClient = createResponseHeaderFilter();
   const passToModernClient = createResponseHeaderFilter(['mcp-session-id']);
   const complete = Promise.resolve<StreamEnd>('complete');
+  const known = {
+    modern: new WeakMap<AnswerHeaders, ClientHeaders>(),
+    legacy: new WeakMap<AnswerHeaders, ClientHeaders>(),
+  };
 
   return (exchange, request, answer, watch) => {
     const { res } = exchange;
@@ -55,34 +61,39 @@ export function createAnswerRelay({
     }
 
     if (request.rewriteMessage === undefined && answer.whole !== undefined) {
-      if (status !== 204) headers['content-length'] = String(answer.whole.length);
-      res.writeHead(status, headers);
+      const isSized = headers['content-length'] !== undefined || status === 204;
+      res.writeHead(status, isSized ? headers : { ...headers, 'content-length': answer.whole.length });
       endWith(res, answer.whole);
       const end = res.destroyed ? 'client_gone' : 'complete';
       return ok({ status, end, ended: end === 'complete' ? complete : Promise.resolve(end) });
     }
 
     // A filtered stream has another length than the backend announced.
-    if (request.rewriteMessage !== undefined) delete headers['content-length'];
-    res.writeHead(status, headers);
+    const { 'content-length': _length, ...unsized } = headers;
+    res.writeHead(status, request.rewriteMessage === undefined ? headers : unsized);
     // Headers go out now: the first event may be an hour away, and a client waits for the headers to have come.
     res.flushHeaders();
     return ok({ status, ended: pump(exchange, request, answer, watch) });
   };
 
-  function headersOf(answer: Answer, request: ForwardRequest, isEventStream: boolean) {
-    const headers = (request.era === 'modern' ? passToModernClient : passToClient)(answer.headers);
-    headers['x-content-type-options'] = 'nosniff';
+  /** Those of a backend are the same for many answers, and so is what is made of them. */
+  function headersOf({ headers }: Answer, { era }: ForwardRequest, isEventStream: boolean): ClientHeaders {
+    const ofEra = known[era];
+    const found = ofEra.get(headers);
+    if (found !== undefined) return found;
+    const made = (era === 'modern' ? passToModernClient : passToClient)(headers);
+    made['x-content-type-options'] = 'nosniff';
     // What one person's token fetched is nobody else's, unless the backend says otherwise.
-    headers['cache-control'] ??= 'no-store';
-    if (isEventStream) headers['x-accel-buffering'] = 'no';
-    return headers;
+    made['cache-control'] ??= 'no-store';
+    if (isEventStream) made['x-accel-buffering'] = 'no';
+    ofEra.set(headers, Object.freeze(made));
+    return made;
   }
 
   function relayFiltered(
     exchange: Exchange,
     answer: Answer,
-    headers: Record<string, string | string[]>,
+    headers: ClientHeaders,
     body: Uint8Array | undefined,
     watch: ClientWatch,
   ): Result<Forwarded, BackendFault> {

@@ -37,16 +37,14 @@ const always: OwnHeaders = { 'accept-encoding': 'identity' };
 
 export function createUpstreamHeaders(options: UpstreamHeadersOptions): UpstreamHeaders {
   const { backend, identity, credential } = options;
-  /** By what is dropped for the sake of a request's own headers, of which there are few kinds. */
-  const filters = new Map<string, ReturnType<typeof createRequestHeaderFilter>>();
+  /** By the headers in whose favour those of the client are dropped. */
+  const filters = new WeakMap<OwnHeaders, ReturnType<typeof createRequestHeaderFilter>>();
 
   function filterFor(own: OwnHeaders) {
-    const names = Object.keys(own);
-    const kind = names.join();
-    const found = filters.get(kind);
+    const found = filters.get(own);
     if (found !== undefined) return found;
-    const filter = createRequestHeaderFilter([...credential.headerNames, ...names]);
-    filters.set(kind, filter);
+    const filter = createRequestHeaderFilter([...credential.headerNames, ...Object.keys(own)]);
+    filters.set(own, filter);
     return filter;
   }
 

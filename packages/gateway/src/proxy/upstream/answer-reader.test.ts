@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { createHeaderNames } from '../../http/header-names.ts';
+import { createHeadParser } from './answer-head.ts';
 import { readBody, readHead as readHeadWith, startBody } from './answer-reader.ts';
 import { BadAnswer } from './bad-answer.ts';
 
-const findName = createHeaderNames();
-const readHead = (bytes: Buffer) => readHeadWith(bytes, findName);
+const parseHead = createHeadParser();
+const readHead = (bytes: Buffer) => readHeadWith(bytes, parseHead);
 const head = (...lines: string[]) => Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
 
 /** Reads an answer that comes in pieces of so many bytes. */

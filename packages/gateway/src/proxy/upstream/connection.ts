@@ -4,14 +4,8 @@
  */
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import {
-  type AnswerHead,
-  type BodyState,
-  type FindName,
-  readBody,
-  readHead,
-  startBody,
-} from './answer-reader.ts';
+import type { AnswerHead, ParseHead } from './answer-head.ts';
+import { type BodyState, readBody, readHead, startBody } from './answer-reader.ts';
 import { BadAnswer } from './bad-answer.ts';
 import { type Answer, type AnswerHeaders, type Asking, UpstreamFault } from './upstream.ts';
 
@@ -29,7 +23,7 @@ export interface ConnectTo {
   readonly connectMs: number;
   /** Read into by every connection, and emptied before the next one reads. */
   readonly buffer: Buffer;
-  readonly findName: FindName;
+  readonly parseHead: ParseHead;
 }
 
 interface Waiting {
@@ -42,7 +36,7 @@ export class Connection {
   usableUntilMs = 0;
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
-  readonly #findName: FindName;
+  readonly #parseHead: ParseHead;
   #waiting: Waiting | undefined;
   /** What has come of a head that is not complete yet. */
   #head: Buffer | undefined;
@@ -58,7 +52,7 @@ export class Connection {
   constructor(to: ConnectTo, owner: ConnectionOwner) {
     this.#owner = owner;
     const { host, port, buffer } = to;
-    this.#findName = to.findName;
+    this.#parseHead = to.parseHead;
     const callback = (size: number) => this.#read(buffer.subarray(0, size));
     this.#socket = connect({ host, port, noDelay: true, onread: { buffer, callback } });
     const timer = setTimeout(() => this.#end('connect_timeout'), to.connectMs);
@@ -142,7 +136,7 @@ export class Connection {
 
   #readHead(bytes: Buffer): void {
     const all = this.#head === undefined ? bytes : Buffer.concat([this.#head, bytes]);
-    const found = readHead(all, this.#findName);
+    const found = readHead(all, this.#parseHead);
     if (found === undefined) {
       this.#head = this.#head === undefined ? Buffer.from(all) : all;
       return;

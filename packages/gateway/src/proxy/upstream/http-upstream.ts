@@ -1,5 +1,5 @@
 import { createGathered } from '../../http/gathered.ts';
-import { createHeaderNames } from '../../http/header-names.ts';
+import { createHeadParser } from './answer-head.ts';
 import { Connection } from './connection.ts';
 import { createRequestWriter } from './request-bytes.ts';
 import {
@@ -31,7 +31,7 @@ export function openHttpUpstream(origin: string, { connectMs }: UpstreamOptions)
     port,
     connectMs,
     buffer: Buffer.allocUnsafeSlow(64 * 1024),
-    findName: createHeaderNames(),
+    parseHead: createHeadParser(),
   };
   let isClosed = false;
   const requests = createGathered((connection: Connection) => connection.write());
