@@ -275,7 +275,8 @@ async function refreshTokens(client: Client, { gateways, counts, state }: Runnin
 
 function shortOf(answer: JsonAnswer | string): string {
   if (typeof answer === 'string') return answer;
-  return `${answer.status} ${String(answer.body['error_description'] ?? '')}`;
+  const said = answer.body['error_description'];
+  return `${answer.status} ${typeof said === 'string' ? said : ''}`;
 }
 
 /** A cut connection is an answer too, by the name of its fault. */
