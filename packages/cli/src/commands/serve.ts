@@ -8,6 +8,7 @@ import { StoreUnavailable } from '@valetkey/gateway/store/driver';
 import { openScrapes } from '@valetkey/gateway/telemetry/open-scrapes';
 import type { World } from '@valetkey/gateway/world';
 import { parseOptions } from '../command-line.ts';
+import { tuneEngine } from '../engine.ts';
 import { readConfig } from '../read-config.ts';
 import { untilStopped } from '../until-stopped.ts';
 import { watchConfigFile } from '../watch-config-file.ts';
@@ -72,6 +73,7 @@ async function serveHere(
   world: World,
   stopped: Promise<void>,
 ): Promise<number> {
+  tuneEngine();
   const running = await runGateway(config, world).catch(fail);
   if (running === startFailed) return 1;
   const ready = cluster.isWorker ? 'worker ready' : 'gateway ready';

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createRoll } from '@valetkey/core/base/roll';
 
 export interface ServerOptions {
   /** Time for a whole request to arrive, headers and body. */
@@ -13,11 +14,11 @@ export interface ServerOptions {
 }
 
 /** Answers still under way, so that closing can tell streams from ordinary answers. */
-const openAnswers = new WeakMap<Server, Set<ServerResponse>>();
+const openAnswers = new WeakMap<Server, Iterable<ServerResponse>>();
 
 /** Builds the server; it does not listen yet. Slow or oversized requests get 408 or 431 from Node itself. */
 export function createHttpServer(router: RequestListener, options: ServerOptions): Server {
-  const answers = new Set<ServerResponse>();
+  const answers = createRoll<ServerResponse>();
   const server = createServer(
     {
       requestTimeout: options.requestTimeoutMs,
@@ -28,8 +29,7 @@ export function createHttpServer(router: RequestListener, options: ServerOptions
       connectionsCheckingInterval: 1000,
     },
     (req, res) => {
-      answers.add(res);
-      res.on('close', () => answers.delete(res));
+      res.on('close', answers.add(res));
       if (!server.listening) res.shouldKeepAlive = false;
       router(req, res);
     },

@@ -3,6 +3,7 @@
  * outlive the right to it.
  */
 import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
+import { createRoll, type Roll } from '@valetkey/core/base/roll';
 import type { Operation } from '@valetkey/core/mcp/operation';
 import type { Principal } from '@valetkey/core/policy/principal';
 import { rightsOf } from '../session/revocations.ts';
@@ -28,6 +29,11 @@ export interface OpenStream {
   readonly cut: (reason: CutReason) => void;
 }
 
+interface Noted {
+  readonly stream: OpenStream;
+  close: () => void;
+}
+
 export interface OpenStreams {
   /** @returns call it when the answer has ended. */
   open(stream: OpenStream): () => void;
@@ -41,25 +47,36 @@ export interface OpenStreams {
   sessionIds(): Iterable<string>;
 }
 
-export function createOpenStreams(clock: Clock): OpenStreams {
-  const bySession = new Map<string, Set<OpenStream>>();
+/** An entry of a session that has none open any more costs little, and most sessions come again. */
+const prunedAtLeast = 1024;
 
-  function close(stream: OpenStream): void {
-    const { sessionId } = stream.principal;
-    const own = bySession.get(sessionId);
-    own?.delete(stream);
-    if (own?.size === 0) bySession.delete(sessionId);
+export function createOpenStreams(clock: Clock): OpenStreams {
+  const bySession = new Map<string, Roll<Noted>>();
+  let pruneAt = prunedAtLeast;
+
+  function rollOf(sessionId: string): Roll<Noted> {
+    const known = bySession.get(sessionId);
+    if (known !== undefined) return known;
+    if (bySession.size >= pruneAt) prune();
+    const roll = createRoll<Noted>();
+    bySession.set(sessionId, roll);
+    return roll;
+  }
+
+  function prune(): void {
+    for (const [sessionId, roll] of bySession) if (roll.isEmpty) bySession.delete(sessionId);
+    pruneAt = Math.max(prunedAtLeast, 2 * bySession.size);
   }
 
   function cutWhere(
-    candidates: Iterable<OpenStream>,
+    candidates: Iterable<Noted>,
     reasonFor: (stream: OpenStream) => CutReason | undefined,
   ): number {
     let count = 0;
-    for (const stream of candidates) {
+    for (const { stream, close } of candidates) {
       const reason = reasonFor(stream);
       if (reason === undefined) continue;
-      close(stream);
+      close();
       stream.cut(reason);
       count += 1;
     }
@@ -70,11 +87,9 @@ export function createOpenStreams(clock: Clock): OpenStreams {
 
   return {
     open(stream) {
-      const { sessionId } = stream.principal;
-      const own = bySession.get(sessionId) ?? new Set();
-      own.add(stream);
-      bySession.set(sessionId, own);
-      return () => close(stream);
+      const noted: Noted = { stream, close: () => {} };
+      noted.close = rollOf(stream.principal.sessionId).add(noted);
+      return noted.close;
     },
     cutSession(sessionId, rights) {
       return cutWhere(bySession.get(sessionId) ?? [], ({ principal }) => {
@@ -89,6 +104,6 @@ export function createOpenStreams(clock: Clock): OpenStreams {
       );
     },
     cutWhere: (reasonFor) => cutWhere(all(), reasonFor),
-    sessionIds: () => [...bySession.keys()],
+    sessionIds: () => [...bySession].flatMap(([sessionId, own]) => (own.isEmpty ? [] : [sessionId])),
   };
 }
