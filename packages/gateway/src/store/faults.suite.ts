@@ -128,7 +128,7 @@ function networkTests(world: FaultWorld): void {
     const outcomes = await Promise.allSettled(operations.map(([, run]) => run()));
     for (const [index, outcome] of outcomes.entries())
       expect(outcome, operations[index]?.[0]).toMatchObject({ reason: { name: 'StoreUnavailable' } });
-    expect(performance.now() - startedMs).toBeLessThan(deadlineMs + 500);
+    expect(performance.now() - startedMs).toBeLessThan(deadlineMs + 3_000);
     world.proxy.mode = 'pass';
     world.proxy.cut();
     await until('the driver', () =>
@@ -209,7 +209,7 @@ function networkTests(world: FaultWorld): void {
     const faults = faultsOf(await Promise.allSettled(calls));
     expect(faults).toHaveLength(3_000);
     for (const fault of faults) expect(fault).toBeInstanceOf(StoreUnavailable);
-    expect(performance.now() - startedMs).toBeLessThan(deadlineMs + 1_500);
+    expect(performance.now() - startedMs).toBeLessThan(deadlineMs + 8_000);
     world.proxy.mode = 'pass';
     await until('the driver', () =>
       world.driver.ping().then(
