@@ -355,7 +355,7 @@ function acceptsConnections(port: number): Promise<boolean> {
 export async function until(
   what: string,
   isSo: () => Promise<boolean>,
-  timeoutMs = 15_000,
+  timeoutMs = 40_000,
   describe: () => string = () => '',
 ): Promise<void> {
   const startedMs = performance.now();
