@@ -61,18 +61,25 @@ export class FastConnection implements ResponseOwner {
   }
 
   onEnded(response: FastResponse): void {
+    const { socket } = this;
+    if (!response.shouldKeepAlive) {
+      this.#response = undefined;
+      socket.destroySoon();
+    } else if (socket.writableNeedDrain) {
+      // Else who calls on and reads nothing would have all answers kept in memory, and who reads slowly be cut off as idle.
+      socket.once('drain', this.#onFree);
+    } else this.#onFree();
+  }
+
+  readonly #onFree = (): void => {
     this.#response = undefined;
     this.#idleForMs = 0;
-    if (!response.shouldKeepAlive) {
-      this.socket.destroySoon();
-      return;
-    }
     const held = this.#held;
     if (held === undefined) return;
     this.#held = undefined;
     this.socket.resume();
     this.#onData(held);
-  }
+  };
 
   gather(response: FastResponse): void {
     this.#fast.answers.add(response);
@@ -135,7 +142,7 @@ export class FastConnection implements ResponseOwner {
 
   /** The client has closed its side. As with Node: what is not answered by now, is not answered any more. */
   readonly #onEnd = (): void => {
-    if (this.#response === undefined) this.socket.end();
+    if (this.#response === undefined || this.#response.writableFinished) this.socket.end();
     else this.socket.destroy();
   };
 

@@ -218,6 +218,23 @@ test('who does not read is not written to without end', async () => {
   expect(written).toBeLessThan(100_000_000);
 });
 
+test('who reads slowly gets the whole answer, however long it takes, also when the server stops meanwhile', async () => {
+  const much = 'x'.repeat(32 * 1024 * 1024);
+  const {
+    server,
+    seen,
+    connect: dial,
+  } = await open((_req, res) => void res.end(much), { keepAliveTimeoutMs: 1000 });
+  const client = dial();
+  client.socket.pause();
+  client.socket.write(call('a'));
+  await until(() => seen.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  server.closeIdleConnections();
+  client.socket.resume();
+  await until(() => client.received.length > much.length);
+});
+
 test('a connection without a call is ended by Node, in its time', async () => {
   const { connect: dial } = await open(echo, { headersTimeoutMs: 500, firstRequestMs: 1000 });
   const client = dial();
