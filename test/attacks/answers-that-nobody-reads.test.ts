@@ -57,11 +57,9 @@ test('A22 D15: calls wait until the answers before them are on their way', async
   socket.pause();
   const { taken } = product;
   const fastBefore = taken.fast;
-  let sent = 0;
-  while (sent < 600 && arrived === sent) {
+  for (let sent = 1; sent <= 600 && arrived === sent - 1; sent += 1) {
     socket.write(call);
-    sent += 1;
-    for (let turn = 0; turn < 60 && arrived < sent; turn += 1) await pause(5);
+    await waitUntil(() => arrived === sent);
     // The answer must be out, or the next call is held for another reason.
     await pause(2);
   }
@@ -69,6 +67,10 @@ test('A22 D15: calls wait until the answers before them are on their way', async
   // What two sockets take at most is some ten megabytes.
   expect(arrived).toBeLessThan(400);
 });
+
+async function waitUntil(isSo: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 60 && !isSo(); turn += 1) await pause(5);
+}
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
