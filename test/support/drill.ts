@@ -183,10 +183,7 @@ async function goThrough(
         `clients after "${name}"`,
         () => Math.max(0, missing() - mayMiss),
         () =>
-          `${missing()} are not back:\n${clients
-            .filter((client) => !isBack(client))
-            .map(describeClient)
-            .join('\n')}\n` +
+          `${missing()} are not back:\n${describeClients(clients.filter((client) => !isBack(client)))}\n` +
           `${describeDrill('so far', counts)}\n${gateways.said().split('\n').slice(-20).join('\n')}`,
       );
       const seconds = ((performance.now() - before.startedMs) / 1000).toFixed(1);
@@ -224,9 +221,14 @@ async function keepCalling(client: Client, running: Running): Promise<void> {
   }
 }
 
-function describeClient({ asking, askedAtMs, answered, callsWithToken }: Client): string {
-  const seconds = ((performance.now() - askedAtMs) / 1000).toFixed(1);
-  return `  ${asking} for ${seconds} s after ${callsWithToken} calls; before: ${answered}`;
+/** What they are at, and for how long at most. */
+function describeClients(clients: readonly Client[]): string {
+  const alike = Map.groupBy(clients, ({ asking, answered }) => `${asking}, before: ${answered}`);
+  const lines = [...alike].map(([kind, each]) => {
+    const sinceMs = Math.min(...each.map(({ askedAtMs }) => askedAtMs));
+    return `  ${each.length} at ${kind}; for ${((performance.now() - sinceMs) / 1000).toFixed(1)} s at most`;
+  });
+  return lines.join('\n');
 }
 
 async function callTool(client: Client, { gateways, counts, state }: Running): Promise<void> {

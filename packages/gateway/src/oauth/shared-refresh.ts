@@ -28,6 +28,7 @@ import { findField } from '../http/body.ts';
 import type { Store } from '../store/collection.ts';
 import { StoreUnavailable } from '../store/driver.ts';
 import { createTurns, type Turn, type TurnRecord } from '../store/turns.ts';
+import { createAdmission } from './admission.ts';
 import { inTurn, makeRefreshTokenGood, type RefreshTurn } from './refresh-token-spending.ts';
 import { findFacts } from './request-facts.ts';
 
@@ -53,6 +54,11 @@ export interface SharedRefreshOptions {
   readonly refreshTokenSeconds: number;
 }
 
+/** Refreshes of one process that are under way together: each asks Entra once, and the store a dozen times. */
+const atOnce = 64;
+/** In line for no longer than a client waits. */
+const patienceMs = 20_000;
+
 /** Each answer's own, never the other's. */
 const ownHeaders = new Set(['x-request-id', 'set-cookie', 'content-length', 'date']);
 
@@ -62,6 +68,7 @@ export function shareRefreshes(options: SharedRefreshOptions): void {
   const records = store.collection<TurnRecord<KeptAnswer>>('oauth.refresh-turn');
   const turns = createTurns({ records, random });
   const underWay = new Map<string, Promise<Answer>>();
+  const admission = createAdmission({ atOnce, patienceMs });
 
   provider.use(async (ctx, next) => {
     const context = ctx as KoaContextWithOIDC;
@@ -69,7 +76,7 @@ export function shareRefreshes(options: SharedRefreshOptions): void {
     if (key === undefined) return next();
     const first = underWay.get(key);
     if (first !== undefined) return repeat(context, await first, audit, 'same_request_under_way');
-    const answer = refreshOnce(context, key, next);
+    const answer = refreshAdmitted(context, key, next);
     underWay.set(key, answer);
     try {
       await answer;
@@ -77,6 +84,14 @@ export function shareRefreshes(options: SharedRefreshOptions): void {
       underWay.delete(key);
     }
   });
+
+  async function refreshAdmitted(
+    ctx: KoaContextWithOIDC,
+    key: string,
+    next: () => Promise<void>,
+  ): Promise<Answer> {
+    return (await admission.admit(() => refreshOnce(ctx, key, next))) ?? answerLater(ctx);
+  }
 
   const claimTurn = (key: string) => turns.claim(key, options.refreshTokenSeconds + CLOCK_DIFFERENCE_SECONDS);
 

@@ -117,15 +117,17 @@ export function createTurns<Outcome = never>(options: TurnsOptions<Outcome>): Tu
       (next: (now: TurnRecord<Outcome>) => TurnRecord<Outcome>) =>
       (now: TurnRecord<Outcome>): TurnRecord<Outcome> | undefined =>
         now.holder === name && now.isFree !== true ? next(now) : undefined;
-    const beat = () =>
+    const next = ifOurs((now) => ({ ...now, beat: now.beat + 1 }));
+    let isBeating = false;
+    const beat = async () => {
+      // A store that is slow must not be given more to do by it.
+      if (isBeating) return;
+      isBeating = true;
       // A beat that fails is a beat that is missing: the next one may not be.
-      void records
-        .update(
-          id,
-          ifOurs((now) => ({ ...now, beat: now.beat + 1 })),
-        )
-        .catch(() => {});
-    const beats = setInterval(beat, beatMs);
+      await records.update(id, next).catch(() => {});
+      isBeating = false;
+    };
+    const beats = setInterval(() => void beat(), beatMs);
     beats.unref();
     const abandon = () => clearInterval(beats);
     return {
