@@ -62,7 +62,7 @@ async function open(server: Server): Promise<string> {
 /** Sent when something has been answered, and ends a connection on which all was well. */
 const last = () => `GET /healthz HTTP/1.1\r\nHost: ${gateway.target.host}\r\nConnection: close\r\n\r\n`;
 /** One whose end is in doubt is waited for only so long. */
-const patienceMs = 150;
+const patienceMs = 500;
 
 /** Each piece as a packet of its own, then the last word. @returns all that came. */
 function converse(url: string, pieces: readonly string[]): Promise<string> {
