@@ -1,7 +1,7 @@
 /**
  * The gateway as `valetkey serve` runs it, with everything on: sealed access tokens of real sign-ins, a rule for the
- * tool that is called, the credential and the signed identity for the backend, and an audit record of each call in a
- * file. Its people sign in at an emulator that runs in the process of the bench.
+ * tool that is called, the credential and the signed identity for the backend, an audit record of each call in a file,
+ * and metrics. Its people sign in at an emulator that runs in the process of the bench.
  */
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -130,6 +130,7 @@ function configuration(url: string, port: number, emulator: Emulator, { backendP
     // A run may take longer than an hour, and its tokens must not end before it.
     lifetimes: { accessTokenSeconds: 6 * 3600 },
     audit: { stdout: false, file: './audit.jsonl' },
+    telemetry: { metrics: { prometheus: { listen: '127.0.0.1:0' } } },
     limits: { register: rate, authorize: rate, consent: rate, token: rate },
     backends: Object.fromEntries(
       Object.entries(addresses).map(([address, target]) => [

@@ -21,7 +21,8 @@ export interface StartOptions {
 
 const started = new Set<ChildProcess>();
 process.once('exit', () => {
-  for (const child of started) child.kill('SIGKILL');
+  // Not harder: nginx and HAProxy have processes of their own, which only they can end.
+  for (const child of started) child.kill('SIGTERM');
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
 

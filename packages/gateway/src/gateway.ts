@@ -42,7 +42,7 @@ export interface Gateway {
    * @returns the names of the backends that were opened anew, or what only a restart can change.
    */
   reload(config: Config): Promise<Result<readonly string[], readonly ConfigFault[]>>;
-  /** All metrics of this process; empty where none are kept. */
+  /** All metrics of this process; empty where the configuration has no `metrics.prometheus`. */
   collect: Telemetry['collect'];
   /** Ends open work and closes the store and the audit sinks. */
   close(): Promise<void>;

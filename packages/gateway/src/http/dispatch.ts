@@ -73,19 +73,13 @@ export function createRouter(
     // A refused target never becomes a URL: `//evil.example` would be one of another host.
     const exchange = openExchange(req, res, path === undefined ? '/' : (req.url ?? '/'));
     const watch = options.observer?.begin(exchange);
-    const done =
-      watch === undefined
-        ? dispatch(exchange, path, undefined)
-        : watch.run(() => dispatch(exchange, path, watch));
+    exchange.watch = watch;
+    const done = watch === undefined ? dispatch(exchange, path) : watch.run(() => dispatch(exchange, path));
     done.catch((fault: unknown) => answerFault(exchange, fault, options.log));
   };
 
   /** @param path as received, so that a route matches bytes and not what a parser made of them. */
-  async function dispatch(
-    exchange: Exchange,
-    path: string | undefined,
-    watch: RequestWatch | undefined,
-  ): Promise<void> {
+  async function dispatch(exchange: Exchange, path: string | undefined): Promise<void> {
     const { req, res } = exchange;
     if (!hasPlainFraming(req)) {
       res.shouldKeepAlive = false;
@@ -95,7 +89,7 @@ export function createRouter(
     const rows = findRows(path);
     const row = findMethod(rows, exchange.method);
     const [first] = rows;
-    if (first !== undefined) watch?.matched(first.path);
+    if (first !== undefined) exchange.watch?.matched(first.path);
     const cors = (row ?? first)?.cors ?? 'none';
     applyCors(res, cors);
 
@@ -116,7 +110,7 @@ export function createRouter(
     await row.handler(exchange);
   }
 
-  function openExchange(req: IncomingMessage, res: ServerResponse, target: string): Exchange {
+  function openExchange(req: IncomingMessage, res: ServerResponse, target: string): OpenExchange {
     const id = nextId();
     res.setHeader('X-Request-Id', id);
     return new OpenExchange(id, target, options.publicUrl, options.clientIp(req), req, res);
@@ -151,6 +145,7 @@ class OpenExchange implements Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly body: Uint8Array | undefined;
+  watch: RequestWatch | undefined;
   readonly #target: string;
   readonly #publicUrl: string;
   #url: URL | undefined;

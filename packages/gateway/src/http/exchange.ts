@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RequestWatch } from './observer.ts';
 
 /**
  * One request and its response, parsed once by room `http`. Nothing behind it asks `req` where the request came
@@ -16,6 +17,8 @@ export interface Exchange {
   readonly res: ServerResponse;
   /** The body, where it has come whole with the head: there is nothing to wait for. */
   readonly body?: Uint8Array | undefined;
+  /** What the observer of requests made of it; undefined: nobody looks. */
+  readonly watch?: RequestWatch | undefined;
 }
 
 export type Handler = (exchange: Exchange) => Promise<void> | void;

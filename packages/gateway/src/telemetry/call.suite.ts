@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/config.ts';
 import type { AuditRecord } from '../audit/sink.ts';
 import type { Exchange } from '../http/exchange.ts';
+import type { RequestWatch } from '../http/observer.ts';
 import { openTelemetry } from './open-telemetry.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -57,7 +58,7 @@ export function createCaller({ requests, watchCall, onRecord }: Telemetry): () =
   let count = 0;
   return () => {
     const res = new EndedResponse();
-    const exchange: Exchange = {
+    const exchange: Exchange & { watch?: RequestWatch | undefined } = {
       id: `request-${(count += 1)}`,
       method: 'POST',
       url: new URL('https://mcp.contoso.com/snippets/mcp'),
@@ -66,6 +67,7 @@ export function createCaller({ requests, watchCall, onRecord }: Telemetry): () =
       res: res as unknown as ServerResponse,
     };
     const request = requests?.begin(exchange);
+    exchange.watch = request;
     request?.matched('/snippets/mcp');
     const work = () => {
       const call = watch?.(exchange);

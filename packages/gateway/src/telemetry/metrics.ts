@@ -1,24 +1,29 @@
 /** The metrics SDK: loaded by `open-telemetry.ts` when metrics are asked for, and nowhere else. */
 import type { Resource } from '@opentelemetry/resources';
 import {
+  AggregationTemporality,
   type CollectionResult,
   DataPointType,
+  InstrumentType,
   MeterProvider,
   type MetricData,
+  type MetricProducer,
   MetricReader,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import type { TelemetryConfig } from '../config/config.ts';
 import { type Levels, observeGauges } from './gauges.ts';
-import { createInstruments, type Instruments } from './instruments.ts';
+import { createCounts, createTimings, type Instruments } from './instruments.ts';
 import type { MetricFamily, Series } from './metric-family.ts';
 import { sendLastWords } from './last-words.ts';
 import type { Gauges } from './telemetry.ts';
+import { createTimingProducer } from './timing-producer.ts';
 
 export interface Metrics {
   readonly instruments: Instruments;
   readonly levels: Levels;
   report(sources: Gauges): void;
+  /** Empty where nobody is to ask. */
   collect(): Promise<readonly MetricFamily[]>;
   close(): Promise<void>;
 }
@@ -29,19 +34,25 @@ class AskedReader extends MetricReader {
   protected override async onShutdown(): Promise<void> {}
 }
 
+type CreateProducer = (temporality: AggregationTemporality) => MetricProducer;
+
 export async function openMetrics(config: TelemetryConfig['metrics'], resource: Resource): Promise<Metrics> {
-  const asked = new AskedReader();
-  const pushed = config.otlp === undefined ? [] : [await openPush(config.otlp)];
-  const provider = new MeterProvider({ resource, readers: [asked, ...pushed] });
+  const timings = createTimings();
+  const createProducer: CreateProducer = (temporality) =>
+    createTimingProducer(Object.values(timings), resource, temporality);
+  // The SDK keeps what a reader has not collected yet, for as long as it takes: so nobody reads who is not asked.
+  const asked = config.prometheus === undefined ? undefined : openAsked(createProducer);
+  const pushed = config.otlp === undefined ? undefined : await openPush(config.otlp, createProducer);
+  const readers = [asked, pushed].filter((reader) => reader !== undefined);
+  const provider = new MeterProvider({ resource, readers });
   const meter = provider.getMeter('valetkey');
   const levels: Levels = { requests: 0, streams: new Map() };
-  const instruments = createInstruments(meter);
   const gauges = observeGauges(meter, levels);
   return {
-    instruments,
+    instruments: { ...timings, ...createCounts(meter) },
     levels,
     report: (sources) => gauges.report(sources),
-    collect: async () => familiesOf(await asked.collect()),
+    collect: async () => (asked === undefined ? [] : familiesOf(await asked.collect())),
     async close() {
       gauges.close();
       await sendLastWords(() => provider.shutdown());
@@ -49,15 +60,23 @@ export async function openMetrics(config: TelemetryConfig['metrics'], resource: 
   };
 }
 
-async function openPush(otlp: NonNullable<TelemetryConfig['metrics']['otlp']>): Promise<MetricReader> {
+function openAsked(createProducer: CreateProducer): MetricReader {
+  return new AskedReader({ metricProducers: [createProducer(AggregationTemporality.CUMULATIVE)] });
+}
+
+async function openPush(
+  otlp: NonNullable<TelemetryConfig['metrics']['otlp']>,
+  createProducer: CreateProducer,
+): Promise<MetricReader> {
   const { OTLPMetricExporter } = await import('@opentelemetry/exporter-metrics-otlp-proto');
   const { endpoint, intervalSeconds } = otlp;
+  const url = endpoint === undefined ? {} : { url: `${endpoint.replace(/\/$/, '')}/v1/metrics` };
+  const exporter = new OTLPMetricExporter(url);
   return new PeriodicExportingMetricReader({
-    exporter: new OTLPMetricExporter(
-      endpoint === undefined ? {} : { url: `${endpoint.replace(/\/$/, '')}/v1/metrics` },
-    ),
+    exporter,
     exportIntervalMillis: intervalSeconds * 1000,
     exportTimeoutMillis: Math.min(intervalSeconds * 1000, 10_000),
+    metricProducers: [createProducer(exporter.selectAggregationTemporality(InstrumentType.HISTOGRAM))],
   });
 }
 

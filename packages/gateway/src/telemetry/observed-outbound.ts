@@ -16,10 +16,12 @@ export function observeOutbound(
       };
       const startMs = performance.now();
       const span = tracing?.beginHere(request.method, attributes);
-      const end = (result: Record<string, string | number>, errorType?: string) => {
+      const end = (result: Readonly<Record<string, string | number>>, errorType?: string) => {
         metrics?.instruments.outbound.record((performance.now() - startMs) / 1000, {
           ...attributes,
-          ...result,
+          'valetkey.backend': undefined,
+          'http.response.status_code': result['http.response.status_code'],
+          'error.type': result['error.type'],
         });
         span?.end({ attributes: result, errorType });
       };

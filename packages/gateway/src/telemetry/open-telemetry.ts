@@ -2,15 +2,13 @@ import { loadOptional } from '@valetkey/core/base/optional-package';
 import type { RandomBytes } from '@valetkey/core/base/random';
 import type { Clock } from '@valetkey/core/base/clock';
 import type { Logger } from 'pino';
-import type { AuditRecord } from '../audit/sink.ts';
 import type { Config, TelemetryConfig } from '../config/config.ts';
 import { openAccessLog } from './access-log.ts';
-import { clientKind } from './labels.ts';
 import { createAuditMeter } from './audit-meter.ts';
 import { createDraw } from './draw.ts';
 import { observeDriver } from './observed-driver.ts';
 import { observeOutbound } from './observed-outbound.ts';
-import { createRequestObserver, type ObservedRequests } from './request-observer.ts';
+import { createRequestObserver } from './request-observer.ts';
 import { noTelemetry, type Telemetry } from './telemetry.ts';
 import { watchCalls } from './watch-calls.ts';
 
@@ -42,7 +40,8 @@ export async function openTelemetry(
     observeOutbound: (each) => (sdk === undefined ? each : observeOutbound(each, { metrics, tracing })),
     onRecord(record) {
       meter?.(record);
-      nameClient(requests, record);
+      const { correlationId, clientId } = record;
+      if (accessLog !== undefined && clientId !== undefined) requests.nameClient(correlationId, clientId);
     },
     report: (sources) => metrics?.report(sources),
     collect: async () => (await metrics?.collect()) ?? [],
@@ -50,12 +49,6 @@ export async function openTelemetry(
       await Promise.all([metrics?.close(), tracing?.close(), accessLog?.close()]);
     },
   };
-}
-
-/** For the access log: a sign-in's requests tell their client only by what is recorded of them. */
-function nameClient(requests: ObservedRequests, { correlationId, clientId }: AuditRecord): void {
-  const observed = clientId === undefined ? undefined : requests.findById(correlationId);
-  if (observed !== undefined && clientId !== undefined) observed.client ??= clientKind(clientId);
 }
 
 async function openSdk(config: TelemetryConfig, { random, log }: TelemetryWorld) {
