@@ -21,7 +21,7 @@ export interface LineSinkOptions {
    * request can be a batch of many calls. Default: false.
    */
   readonly keepsAll?: boolean;
-  /** How long the first record of a batch waits for others. Default: 20. */
+  /** How long the first record of a batch waits for others, unless that many wait already that they fill it. Default: 20. */
   readonly lingerMs?: number;
   /** How long `close` waits for a write that does not end, such as one to a pipe that nobody reads. Default: 2,000. */
   readonly closeTimeoutMs?: number;
@@ -51,7 +51,6 @@ export function createLineSink(options: LineSinkOptions): LineSink {
   const { maxQueued = 10_000, maxQueuedBytes = 8 * 1024 * 1024, keepsAll = false } = options;
   const { pause = pauseUnref } = options;
   const queue: { readonly line: string; readonly bytes: number }[] = [];
-  const closing = Promise.withResolvers<void>();
   const state = {
     bytes: 0,
     unannounced: 0,
@@ -60,6 +59,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     failing: false,
     busy: false,
     draining: Promise.resolve(),
+    wake: (): void => {},
   };
   const isFull = () => queue.length >= maxQueued || state.bytes >= maxQueuedBytes;
 
@@ -99,10 +99,18 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     announceDrops();
   };
 
+  /** Ends early when the sink is closed. A race with a promise that lasts as long as the sink would pile up in it. */
+  const rest = (ended: Promise<void>): Promise<void> =>
+    new Promise((resolve) => {
+      if (state.closed) return resolve();
+      state.wake = resolve;
+      void ended.then(resolve);
+    });
+
   const drain = async (): Promise<void> => {
-    // One write for many records: opening and closing a file costs as much as a whole request.
-    if (lingerMs > 0 && queue.length < batchSize) await Promise.race([pauseUnref(lingerMs), closing.promise]);
     while (queue.length > 0) {
+      // One write for many records: each costs as much as a whole request.
+      if (lingerMs > 0 && queue.length < batchSize) await rest(pauseUnref(lingerMs));
       const last = state.closed;
       try {
         await writeBatch();
@@ -114,7 +122,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
           giveUp();
           return;
         }
-        await Promise.race([pause(retryMs), closing.promise]);
+        await rest(pause(retryMs));
       }
     }
   };
@@ -152,7 +160,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     }),
     async close() {
       state.closed = true;
-      closing.resolve();
+      state.wake();
       const late = Symbol('late');
       const { promise, stop } = timeout(closeTimeoutMs, late);
       if ((await Promise.race([state.draining, promise])) === late) giveUp();

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
+import { createLineSink } from './line-sink.ts';
 import type { AuditRecord } from './sink.ts';
 import { createFileSink, createStreamSink, openSinks } from './sinks.ts';
 
@@ -209,4 +210,30 @@ test('the configuration decides which sinks there are', () => {
   const stream = new Writable();
   expect(openSinks({ stdout: false }, surroundings, stream)).toHaveLength(0);
   expect(openSinks({ stdout: true, file: newPath() }, surroundings, stream)).toHaveLength(2);
+});
+
+test('what comes while a batch is written is not written one by one', async () => {
+  const written: string[] = [];
+  const writes = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const sink = createLineSink({
+    name: 'audit file',
+    droppedEvent: 'audit.dropped',
+    clock,
+    log: createLog(),
+    async write(lines) {
+      written.push(lines);
+      writes[written.length - 1]?.resolve();
+      // As a disk would: not at once.
+      await new Promise(setImmediate);
+    },
+  });
+  sink.write(record('a'));
+  await writes[0]?.promise;
+  sink.write(record('b'));
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  sink.write(record('c'));
+  await writes[1]?.promise;
+  expect(written.map(targetsIn)).toEqual([['a'], ['b', 'c']]);
+  await sink.close();
 });
