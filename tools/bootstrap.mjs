@@ -120,7 +120,8 @@ async function holdingLock(work) {
  */
 function install() {
   if (isInstalled() && findNode()) return;
-  console.error('Installing the packages of package-lock.json …');
+  // npm itself says nothing until it is done.
+  console.error('Installing the packages of package-lock.json: once, and it may take some minutes …');
   // No record means an install that did not finish; what it left behind is not to be trusted.
   if (!existsSync(join(root, 'node_modules', '.package-lock.json')))
     rmSync(join(root, 'node_modules'), { recursive: true, force: true });

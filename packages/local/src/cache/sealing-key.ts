@@ -52,7 +52,7 @@ function noKeychain(): SignInFailed {
       : 'Unlock the keychain of this account';
   return new SignInFailed(
     'no-keychain',
-    `The keychain of this system cannot be used, so there is no safe place for the session. ${remedy}, or choose the token store \`memory\` (sign in at every start) or \`file\` (the key lies beside the session)`,
+    `The keychain of this system cannot be used, so there is no safe place for the session. ${remedy}, or choose the token store \`memory\` (sign in at every start) or \`file\` (the key lies beside the session): with the variable VALETKEY_TOKEN_STORE, the option \`tokenStore\`, or \`signIn.tokenStore\` in the file of \`valetkey stdio\``,
   );
 }
 
