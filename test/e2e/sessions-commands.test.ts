@@ -1,5 +1,5 @@
 /** The commands of the guides on sessions and on disaster, as they stand there, on a copy of the example configuration. */
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -45,6 +45,37 @@ test('A28 D59: keys are rotated by the command, not pruned too early, and a new 
   expect(pruned.stderr).toContain('still in use');
   expect(pruned.stderr).not.toMatch(/\n\s+at /);
   expect(JSON.parse((await run('keys', 'new')).stdout)).toMatchObject({ version: 1 });
+});
+
+test('A56: a command needs the variables of what it uses; `check` needs all', async () => {
+  const text = await readFile(join(folder, 'valetkey.yaml'), 'utf8');
+  const config = join(folder, 'elsewhere.yaml');
+  const credential = text.replace(/^  credential: .*$/m, '  credential: { secret: env:CLIENT_SECRET }');
+  const backend = credential.replace(
+    /^    title: .*$/m,
+    '$&\n    credential: { header: x-key, value: env:KEY }',
+  );
+  await writeFile(config, backend);
+  const main = join(repositoryRoot, 'packages/cli/src/main.ts');
+  const node = ['--conditions=valetkey-source', '--disable-warning=ExperimentalWarning', main];
+  const runPlain = (...args: string[]) =>
+    runCommand(process.execPath, [...node, ...args, '--config', config], { env: {} });
+  const commands = [
+    ['sessions', 'list'],
+    ['sessions', 'revoke', '--all'],
+    ['consents', 'list'],
+    ['keys', 'list'],
+    ['migrate'],
+    ['export'],
+    ['policy', 'explain', '--roles', 'Snippets.Reader'],
+  ];
+  for (const command of commands) {
+    const { code, stderr } = await runPlain(...command);
+    expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' });
+  }
+  const { code, stderr } = await runPlain('check');
+  expect([code, stderr]).toEqual([1, expect.stringContaining('2 faults')]);
+  expect(stderr).toMatch(/Set CLIENT_SECRET[\s\S]+Set KEY /);
 });
 
 test.each([

@@ -13,7 +13,7 @@ export async function administer(
   work: (administration: Administration, config: Config) => Promise<number>,
 ): Promise<number> {
   if (file === undefined) throw new UsageFault(`${command} needs --config FILE`);
-  const config = readConfig(file);
+  const config = readConfig(file, ['store', 'keys']);
   if (config === undefined) return 1;
   try {
     const opened = await openAdministration(config, createWorld('warn'));

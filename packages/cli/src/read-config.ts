@@ -1,15 +1,25 @@
 import type { Config } from '@valetkey/gateway/config/config';
-import { type ConfigFault, loadConfig } from '@valetkey/gateway/config/load';
+import { type ConfigFault, loadConfig, type Referring } from '@valetkey/gateway/config/load';
 import { listConfigWarnings } from '@valetkey/gateway/config/warnings';
 
-/** Reads a configuration file; faults go to stderr, all of them, each with its path and its remedy. */
-export function readConfig(file: string): Config | undefined {
-  const loaded = loadConfig({ source: { file }, env: process.env });
+/**
+ * Reads a configuration file; faults go to stderr, all of them, each with its path and its remedy.
+ *
+ * @param needs the sections whose variables and files the command uses: it runs where no other one is set. Default: all,
+ *   and then what works and should still be said goes to stderr too.
+ */
+export function readConfig(file: string, needs?: readonly Referring[]): Config | undefined {
+  const loaded = loadConfig({
+    source: { file },
+    env: process.env,
+    ...(needs === undefined ? {} : { needs }),
+  });
   if (!loaded.ok) {
     const count = loaded.error.length === 1 ? '1 fault' : `${loaded.error.length} faults`;
     process.stderr.write(`${file}: ${count}\n${loaded.error.map(describeFault).join('')}`);
     return undefined;
   }
+  if (needs !== undefined) return loaded.value;
   for (const warning of listConfigWarnings(loaded.value))
     process.stderr.write(`warning${describeFault(warning)}`);
   return loaded.value;

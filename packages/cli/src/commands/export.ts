@@ -12,7 +12,7 @@ import { UsageFault } from '../usage-fault.ts';
 export async function exportStore(args: string[]): Promise<number> {
   const options = parseOptions(args, { config: { type: 'string' }, output: { type: 'string' } });
   if (options.config === undefined) throw new UsageFault('export needs --config FILE');
-  const config = readConfig(options.config);
+  const config = readConfig(options.config, ['store', 'keys']);
   if (config === undefined) return 1;
   const { output } = options;
   return withSealedStore(config, async ({ driver, keyRing }) => {

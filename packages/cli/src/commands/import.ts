@@ -14,7 +14,7 @@ export async function importStore(args: string[]): Promise<number> {
     merge: { type: 'boolean', default: false },
   });
   if (options.config === undefined) throw new UsageFault('import needs --config FILE');
-  const config = readConfig(options.config);
+  const config = readConfig(options.config, ['store', 'keys']);
   if (config === undefined) return 1;
   const { input, merge } = options;
   return withSealedStore(config, async ({ driver, keyRing }) => {

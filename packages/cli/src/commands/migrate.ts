@@ -9,7 +9,7 @@ import { createWorld } from '../world.ts';
 export async function migrate(args: string[]): Promise<number> {
   const { config: file } = parseOptions(args, { config: { type: 'string' } });
   if (file === undefined) throw new UsageFault('migrate needs --config FILE');
-  const config = readConfig(file);
+  const config = readConfig(file, ['store']);
   if (config === undefined) return 1;
   try {
     process.stdout.write(`${await migrateStore(config.store, createWorld('warn').clock)}\n`);

@@ -52,7 +52,7 @@ export async function policy(args: string[]): Promise<number> {
       return found.ok ? explain(found.value, backend, operation, given) : fail(found.error);
     });
   }
-  const config = readConfig(given.config);
+  const config = readConfig(given.config, []);
   if (config === undefined) return 1;
   const backend = findBackend(given, config);
   return explain(inventPerson(readPerson(given), backend, config), backend, operation, given);

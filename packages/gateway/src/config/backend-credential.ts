@@ -1,10 +1,9 @@
 /** `credential` of a backend: how the gateway proves itself there, or who is calling. Exactly one kind. */
-import { Secret } from '@valetkey/core/base/secret';
 import * as z from 'zod';
 import { text } from './checked-text.ts';
 import type { BackendCredentialConfig, ResourceScope } from './config.ts';
 import { type ConfigFault, describePath } from './fault.ts';
-import type { Resolved } from './references.ts';
+import { type Resolved, secretOfBackend } from './references.ts';
 import {
   checkApiScope,
   checkCredentialHeader,
@@ -97,7 +96,7 @@ export function credentialReference(credential: CredentialFile): string | undefi
 export function buildBackendCredential(
   name: string,
   credential: CredentialFile,
-  { values }: Resolved,
+  resolved: Resolved,
 ): BackendCredentialConfig | undefined {
   if (credential === 'none') return undefined;
   if (credential.managedIdentity !== undefined) {
@@ -113,9 +112,8 @@ export function buildBackendCredential(
     return { kind: 'identityJwt', header: credential.identityJwt.header.toLowerCase() };
   }
   const { header = '' } = credential;
-  const value = values.get(describePath(['backends', name, 'credential', 'value']));
-  if (value === undefined) throw new TypeError(`unresolved credential of ${name}`);
-  return { kind: 'header', header: header.toLowerCase(), value: new Secret(value) };
+  const value = secretOfBackend(resolved, describePath(['backends', name, 'credential', 'value']));
+  return { kind: 'header', header: header.toLowerCase(), value };
 }
 
 /** Whoever may use the backend consents, when they sign in, to what it is called with. */

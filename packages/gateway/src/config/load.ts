@@ -6,12 +6,13 @@ import { buildConfig, federatedTokenVariable } from './build.ts';
 import type { Config } from './config.ts';
 import { listCrossFaults } from './cross-rules.ts';
 import type { ConfigFault } from './fault.ts';
-import { resolveReferences, type Sections, type Surroundings } from './references.ts';
+import { type Referring, resolveReferences, type Sections, type Surroundings } from './references.ts';
 import { backendSchema, configSchema } from './schema.ts';
 import { listShapeFaults } from './shape-faults.ts';
 import { parseYaml } from './yaml.ts';
 
 export type { ConfigFault } from './fault.ts';
+export type { Referring } from './references.ts';
 
 export interface LoadOptions {
   /** The configuration file; or its `text`, for tests and for a file that came another way. */
@@ -21,6 +22,11 @@ export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Reads UTF-8 text; throws where it cannot. Default: the file system. */
   readonly readFile?: (path: string) => string;
+  /**
+   * The sections whose variables and files are read; whoever uses a secret of another one gets a TypeError.
+   * Default: all, as a gateway needs them.
+   */
+  readonly needs?: readonly Referring[];
 }
 
 /**
@@ -40,11 +46,11 @@ export function loadConfig(options: LoadOptions): Result<Config, ConfigFault[]> 
 
   const shape = configSchema.safeParse(document.value);
   const sections: Sections = shape.success ? shape.data : findSections(document.value);
-  const resolved = resolveReferences(sections, surroundings);
+  const resolved = resolveReferences(sections, surroundings, options.needs);
   const faults = [
     ...(shape.success ? [] : listShapeFaults(shape.error, configSchema)),
     ...resolved.faults,
-    ...checkFederatedToken(sections, surroundings),
+    ...(resolved.unread.has('entra') ? [] : checkFederatedToken(sections, surroundings)),
     ...listCrossFaults(sections, resolved),
   ];
   if (!shape.success || faults.length > 0) return err(faults);

@@ -5,20 +5,21 @@ import type { KindFile } from './backend-kind.ts';
 import type { ProcessConfig } from './config.ts';
 import { defaults } from './defaults.ts';
 import { describePath } from './fault.ts';
-import { type Resolved, resolvePath, type Surroundings } from './references.ts';
+import { type Resolved, resolvePath, secretOfBackend, type Surroundings } from './references.ts';
+import { isReference } from './word-rules.ts';
 
 /** @returns undefined for a backend that is a server. */
 export function buildProcess(
   name: string,
   file: KindFile,
-  { values }: Resolved,
+  resolved: Resolved,
   surroundings: Surroundings,
 ): ProcessConfig | undefined {
   if (file.command === undefined) return undefined;
   const [command = '', ...words] = [file.command].flat();
   const env = Object.entries(file.env ?? {}).map(([key, value]) => {
-    const resolved = values.get(describePath(['backends', name, 'env', key]));
-    return [key, new Secret(resolved ?? value)] as const;
+    const path = describePath(['backends', name, 'env', key]);
+    return [key, isReference(value) ? secretOfBackend(resolved, path) : new Secret(value)] as const;
   });
   return {
     command: asProgram(command, surroundings),

@@ -1,8 +1,10 @@
 /** Resolves what the file only points at: `env:` and `file:` secrets, PEM files, the federated token's file. */
 import { resolve } from 'node:path';
+import { Secret } from '@valetkey/core/base/secret';
 import { credentialReference } from './backend-credential.ts';
 import type { BackendFile, ConfigFile } from './schema.ts';
 import { complain, type ConfigFault, describePath } from './fault.ts';
+import { unread } from './unread.ts';
 import { isReference } from './word-rules.ts';
 
 /** The parts of the file that have their shape, so that one bad part does not hide the faults of the others. */
@@ -15,8 +17,12 @@ export interface Surroundings {
   readonly readFile: (path: string) => string;
 }
 
+/** Sections that point at variables and files. */
+export const referring = ['entra', 'store', 'keys', 'clients', 'backends'] as const;
+export type Referring = (typeof referring)[number];
+
 interface Reference {
-  readonly path: string;
+  readonly parts: readonly PropertyKey[];
   readonly text: string;
 }
 
@@ -24,19 +30,47 @@ export interface Resolved {
   /** By path in the configuration file, such as `entra.credential.secret`. */
   readonly values: ReadonlyMap<string, string>;
   readonly faults: readonly ConfigFault[];
+  /** Sections whose secrets nobody asked for. */
+  readonly unread: ReadonlySet<Referring>;
 }
 
-export function resolveReferences(sections: Sections, surroundings: Surroundings): Resolved {
+/** @param needs the sections whose references are followed; those of the others need not lead anywhere. */
+export function resolveReferences(
+  sections: Sections,
+  surroundings: Surroundings,
+  needs: readonly Referring[] = referring,
+): Resolved {
   const values = new Map<string, string>();
   const faults: ConfigFault[] = [];
-  for (const { path, text } of listReferences(sections)) {
+  const isNeeded = createNeeds(sections, needs);
+  for (const { parts, text } of listReferences(sections)) {
+    if (!isNeeded(parts)) continue;
+    const path = describePath(parts);
     const found = text.startsWith('env:')
       ? findVariable(text.slice('env:'.length), surroundings)
       : readReferencedFile(text.replace(/^file:/, ''), surroundings);
     if (typeof found === 'string') values.set(path, found);
     else faults.push({ path, ...found });
   }
-  return { values, faults };
+  const left = referring.filter((section) => !isNeeded([section, 'credential']));
+  return { values, faults, unread: new Set(left) };
+}
+
+/** Key Vault is opened with the credential of `entra`, unless an identity is named for it. */
+function createNeeds({ keys }: Sections, needs: readonly Referring[]) {
+  const usesVault = needs.includes('keys') && keys?.keyVault !== undefined;
+  return ([section, part]: readonly PropertyKey[]): boolean => {
+    if (needs.some((need) => need === section)) return true;
+    return section === 'entra' && usesVault && (part === 'caFile' || keys.managedIdentity === undefined);
+  };
+}
+
+/** @throws TypeError where the reference was to be followed and nobody found what it leads to. */
+export function secretOfBackend({ values, unread: parts }: Resolved, path: string): Secret {
+  if (parts.has('backends')) return unread(path);
+  const value = values.get(path);
+  if (value === undefined) throw new TypeError(`unresolved reference at ${path}`);
+  return new Secret(value);
 }
 
 /** Paths of the configuration are relative to its file, wherever the gateway is started from. */
@@ -78,7 +112,7 @@ function listReferences(sections: Sections): Reference[] {
       ),
     ),
   ];
-  return listed.flatMap(([path, text]) => (text === undefined ? [] : [{ path: describePath(path), text }]));
+  return listed.flatMap(([parts, text]) => (text === undefined ? [] : [{ parts, text }]));
 }
 
 /** For what may also be written out: an address without a password. */

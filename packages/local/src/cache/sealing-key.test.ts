@@ -14,11 +14,14 @@ test.each<[string, KeyPlace]>([
   ['one that cannot be written', { read: async () => undefined, write: unavailable }],
   ['one that keeps nothing', { read: async () => undefined, write: async () => undefined }],
   ['one that holds something else', { read: async () => new Uint8Array(5), write: async () => undefined }],
-])('A7 D12: %s refuses sign-in and names the choices, and the variable that takes them', async (_name, place) => {
-  const failure = openSealingKey(place, random, alone);
-  await expect(failure).rejects.toMatchObject({ reason: 'no-keychain' });
-  await expect(failure).rejects.toThrow(/`memory`.*`file`.*VALETKEY_TOKEN_STORE/);
-});
+])(
+  'A7 D12: %s refuses sign-in and names the choices, and the variable that takes them',
+  async (_name, place) => {
+    const failure = openSealingKey(place, random, alone);
+    await expect(failure).rejects.toMatchObject({ reason: 'no-keychain' });
+    await expect(failure).rejects.toThrow(/`memory`.*`file`.*VALETKEY_TOKEN_STORE/);
+  },
+);
 
 test('a key that another process made meanwhile is the one that is used', async () => {
   const other = new Uint8Array(32).fill(1);
