@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { text } from './checked-text.ts';
 import type { BackendCredentialConfig, ResourceScope } from './config.ts';
 import { type ConfigFault, describePath } from './fault.ts';
-import { type Resolved, secretOfBackend } from './references.ts';
+import type { Resolved } from './references.ts';
+import { secretOfBackend } from './unread.ts';
 import {
   checkApiScope,
   checkCredentialHeader,

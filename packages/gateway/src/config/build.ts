@@ -17,7 +17,7 @@ import { buildBackendCredential, withCredentialScopes } from './backend-credenti
 import { buildLegacySse } from './backend-kind.ts';
 import { clouds, defaults } from './defaults.ts';
 import { buildProcess } from './process-config.ts';
-import { type Referring, type Resolved, resolvePath, type Surroundings } from './references.ts';
+import { type Resolved, resolvePath, type Surroundings } from './references.ts';
 import { buildResilience } from './resilience.ts';
 import { buildRules } from './rules.ts';
 import type { BackendFile, ConfigFile } from './schema.ts';
@@ -25,7 +25,7 @@ import { buildScopes } from './scopes.ts';
 import { buildKeys } from './sessions.ts';
 import { buildStore } from './store.ts';
 import { buildAccessLog, buildTelemetry } from './telemetry.ts';
-import { unread } from './unread.ts';
+import { readPart } from './unread.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
 /** @param file free of faults; @param resolved with every reference of the sections that are to be used. */
@@ -56,21 +56,17 @@ export function buildServer(
   surroundings: Surroundings,
 ): ServerConfig {
   const at = (path: string) => resolvePath(path, surroundings);
-  const readOr = <Part extends object>(section: Referring, build: () => Part, path: string = section) =>
-    resolved.unread.has(section) ? unread<Part>(path) : build();
   return {
     ...buildFront(file, at),
     entra: {
       ...buildEntraApp(file.entra, surroundings),
-      credential: readOr(
-        'entra',
-        () => buildCredential(file.entra.credential, resolved, surroundings),
-        'entra.credential',
+      credential: readPart(resolved, ['entra', 'entra.credential'], () =>
+        buildCredential(file.entra.credential, resolved, surroundings),
       ),
     },
-    store: readOr('store', () => buildStore(file.store, resolved, surroundings)),
-    keys: readOr('keys', () => buildKeys(file.keys, resolved, surroundings)),
-    clients: readOr('clients', () => buildClients(file.clients, resolved, at)),
+    store: readPart(resolved, ['store', 'store'], () => buildStore(file.store, resolved, surroundings)),
+    keys: readPart(resolved, ['keys', 'keys'], () => buildKeys(file.keys, resolved, surroundings)),
+    clients: readPart(resolved, ['clients', 'clients'], () => buildClients(file.clients, resolved, at)),
     lifetimes: file.lifetimes,
     streams: file.streams,
     leaver: file.leaver,

@@ -5,7 +5,8 @@ import type { KindFile } from './backend-kind.ts';
 import type { ProcessConfig } from './config.ts';
 import { defaults } from './defaults.ts';
 import { describePath } from './fault.ts';
-import { type Resolved, resolvePath, secretOfBackend, type Surroundings } from './references.ts';
+import { type Resolved, resolvePath, type Surroundings } from './references.ts';
+import { secretOfBackend } from './unread.ts';
 import { isReference } from './word-rules.ts';
 
 /** @returns undefined for a backend that is a server. */

@@ -1,10 +1,8 @@
 /** Resolves what the file only points at: `env:` and `file:` secrets, PEM files, the federated token's file. */
 import { resolve } from 'node:path';
-import { Secret } from '@valetkey/core/base/secret';
 import { credentialReference } from './backend-credential.ts';
 import type { BackendFile, ConfigFile } from './schema.ts';
 import { complain, type ConfigFault, describePath } from './fault.ts';
-import { unread } from './unread.ts';
 import { isReference } from './word-rules.ts';
 
 /** The parts of the file that have their shape, so that one bad part does not hide the faults of the others. */
@@ -52,8 +50,8 @@ export function resolveReferences(
     if (typeof found === 'string') values.set(path, found);
     else faults.push({ path, ...found });
   }
-  const left = referring.filter((section) => !isNeeded([section, 'credential']));
-  return { values, faults, unread: new Set(left) };
+  const unread = referring.filter((section) => !isNeeded([section, 'credential']));
+  return { values, faults, unread: new Set(unread) };
 }
 
 /** Key Vault is opened with the credential of `entra`, unless an identity is named for it. */
@@ -63,14 +61,6 @@ function createNeeds({ keys }: Sections, needs: readonly Referring[]) {
     if (needs.some((need) => need === section)) return true;
     return section === 'entra' && usesVault && (part === 'caFile' || keys.managedIdentity === undefined);
   };
-}
-
-/** @throws TypeError where the reference was to be followed and nobody found what it leads to. */
-export function secretOfBackend({ values, unread: parts }: Resolved, path: string): Secret {
-  if (parts.has('backends')) return unread(path);
-  const value = values.get(path);
-  if (value === undefined) throw new TypeError(`unresolved reference at ${path}`);
-  return new Secret(value);
 }
 
 /** Paths of the configuration are relative to its file, wherever the gateway is started from. */
