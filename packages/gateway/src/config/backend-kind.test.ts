@@ -98,6 +98,21 @@ test.each<[string, Record<string, unknown>, string]>([
   ],
   ['a credential for a command', { command: 'x', credential: { identityJwt: {} } }, 'credential'],
   ['a health check for a command', { command: 'x', health: {} }, 'health'],
+  [
+    'a time-out for connecting to a command',
+    { command: 'x', timeouts: { connectMs: 10_000 } },
+    'timeouts.connectMs',
+  ],
+  [
+    'a time-out within an answer of a command',
+    { command: 'x', timeouts: { idleMs: 1000 } },
+    'timeouts.idleMs',
+  ],
+  [
+    'a time-out within an answer of an older server',
+    { upstream, transport: 'sse', timeouts: { idleMs: 1000 } },
+    'timeouts.idleMs',
+  ],
   ['a line for a shell', { command: 'node server.js' }, 'command'],
   ['no word', { command: [] }, 'command'],
   ['an empty word', { command: ['node', ''] }, 'command[1]'],
@@ -131,6 +146,16 @@ test.each<[string, Record<string, unknown>, string]>([
   expect(faults.map(({ path }) => path)).toContain(`backends.files.${place}`.replace('.["', '["'));
   for (const { remedy } of faults) expect(remedy).toMatch(/\w/);
   expect(JSON.stringify(faults)).not.toContain(hidden);
+});
+
+test('each kind takes the time-outs that it has, and connects in ten seconds unless it says otherwise', () => {
+  const timeoutsOf = (backend: Record<string, unknown>) => good(backend).backends[0]?.timeouts;
+  expect(timeoutsOf({ command: 'x', timeouts: { firstByteMs: 500 } })).toMatchObject({ firstByteMs: 500 });
+  const all = { connectMs: 200, firstByteMs: 500, idleMs: 900 };
+  expect(timeoutsOf({ upstream, timeouts: all })).toEqual(all);
+  const { idleMs: _no, ...older } = all;
+  expect(timeoutsOf({ upstream, transport: 'sse', timeouts: older })).toEqual(older);
+  expect(timeoutsOf({ upstream })).toEqual({ connectMs: 10_000, firstByteMs: 60_000 });
 });
 
 test('the tutorial’s addresses and the gateway sample’s can both be written', () => {

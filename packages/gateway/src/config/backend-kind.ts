@@ -92,11 +92,13 @@ const commandOnly = [
 interface OtherSettings {
   readonly hasCredential: boolean;
   readonly hasHealth: boolean;
+  readonly timeouts: { readonly connectMs?: number | undefined; readonly idleMs?: number | undefined };
 }
 
-/** @param other what else the section holds, and a command cannot have. */
+/** @param other what else the section holds, and not every kind can have. */
 export function checkBackendKind(name: string, file: KindFile, other: OtherSettings): ConfigFault[] {
-  const found = file.command === undefined ? listServerComplaints(file) : listCommandComplaints(file, other);
+  const found =
+    file.command === undefined ? listServerComplaints(file, other) : listCommandComplaints(file, other);
   const faults = found.map(([place, complaint]) => ({
     path: describePath(['backends', name, ...place]),
     ...complaint,
@@ -106,10 +108,16 @@ export function checkBackendKind(name: string, file: KindFile, other: OtherSetti
 
 type PlacedComplaint = readonly [place: readonly string[], complaint: Complaint];
 
-function listServerComplaints(file: KindFile): PlacedComplaint[] {
+function listServerComplaints(file: KindFile, { timeouts }: OtherSettings): PlacedComplaint[] {
   const missing = complain('is missing', 'Write the URL of the MCP server, or `command` to run one here');
   const strange = commandOnly.filter((key) => file[key] !== undefined);
+  const isOlder = file.transport === 'sse';
+  const inOnePiece = complain(
+    'is for a backend of Streamable HTTP',
+    'Remove it: `transport: sse` answers in one event',
+  );
   return [
+    ...(isOlder && timeouts.idleMs !== undefined ? [[['timeouts', 'idleMs'], inOnePiece] as const] : []),
     ...(file.upstream === undefined ? [[['upstream'], missing] as const] : []),
     ...strange.map((key) => [[key], complain('is for a backend with `command`', 'Remove it')] as const),
   ];
@@ -134,6 +142,12 @@ function listCommandComplaints(file: KindFile, other: OtherSettings): PlacedComp
   }
   if (other.hasHealth) {
     found.push([['health'], forServers('Remove it: a command runs only while it is used')]);
+  }
+  if (other.timeouts.connectMs !== undefined) {
+    found.push([['timeouts', 'connectMs'], forServers('Remove it: nothing connects to a command')]);
+  }
+  if (other.timeouts.idleMs !== undefined) {
+    found.push([['timeouts', 'idleMs'], forServers('Remove it: a command answers in one line')]);
   }
   return [...found, ...listWrittenSecrets(file)];
 }

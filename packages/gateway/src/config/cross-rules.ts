@@ -26,6 +26,7 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
       checkBackendKind(name, backend, {
         hasCredential: backend.credential !== 'none',
         hasHealth: backend.health !== undefined,
+        timeouts: backend.timeouts,
       }),
     ),
     ...backends.flatMap(([name, { credential }]) =>

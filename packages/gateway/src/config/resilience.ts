@@ -11,7 +11,9 @@ function whole(name: keyof typeof bounds) {
 
 const timeouts = z
   .strictObject({
-    connectMs: whole('connectMs').default(defaults.connectMs).describe('For the connection, TLS included.'),
+    connectMs: whole('connectMs')
+      .optional()
+      .describe(`For the connection, TLS included. Default: ${defaults.connectMs}.`),
     firstByteMs: whole('firstByteMs')
       .default(defaults.firstByteMs)
       .describe('From the request to the first byte of the answer.'),
@@ -70,7 +72,7 @@ type ResilienceFile = z.output<z.ZodObject<typeof resilienceShape>>;
 export function buildResilience(
   file: ResilienceFile,
 ): Pick<BackendConfig, 'timeouts' | 'capacity' | 'circuit' | 'health'> {
-  const { connectMs, firstByteMs, idleMs } = file.timeouts;
+  const { connectMs = defaults.connectMs, firstByteMs, idleMs } = file.timeouts;
   const { maxConcurrent, maxStreams, maxQueued, queueMs } = file;
   return {
     timeouts: { connectMs, firstByteMs, ...(idleMs === undefined ? {} : { idleMs }) },
