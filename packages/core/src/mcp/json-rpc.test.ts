@@ -16,6 +16,7 @@ test.each([
   ['a result', '{"jsonrpc":"2.0","id":0,"result":{}}'],
   ['an error', '{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}'],
   ['an error without id', '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"m"}}'],
+  ['a notification that is not of MCP', '{"jsonrpc":"2.0","method":"acme/noticed"}'],
   ['unknown members', '{"jsonrpc":"2.0","id":1,"method":"m","extra":{"a":1}}'],
   [
     'twins in the arguments',
@@ -94,6 +95,17 @@ test.each<[string, string | Uint8Array, string]>([
   ['a method that is no text', '{"jsonrpc":"2.0","id":1,"method":["m"]}', 'invalid-message'],
   ['an empty method', '{"jsonrpc":"2.0","id":1,"method":""}', 'invalid-message'],
   ['a null id', '{"jsonrpc":"2.0","id":null,"method":"m"}', 'invalid-message'],
+  ['a call without id', '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"x"}}', 'invalid-message'],
+  [
+    'a call with an id in capitals',
+    '{"jsonrpc":"2.0","ID":1,"method":"tools/call","params":{}}',
+    'invalid-message',
+  ],
+  [
+    'a call without id in a batch',
+    '[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"tools/call"}]',
+    'invalid-message',
+  ],
   ['a fraction as id', '{"jsonrpc":"2.0","id":1.5,"method":"m"}', 'invalid-message'],
   ['an id beyond our numbers', '{"jsonrpc":"2.0","id":12345678901234567890,"method":"m"}', 'invalid-message'],
   ['params by position', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["x"]}', 'invalid-message'],

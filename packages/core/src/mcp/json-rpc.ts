@@ -86,6 +86,34 @@ export function isResponse(message: JsonRpcMessage): message is JsonRpcResponse 
   return !('method' in message);
 }
 
+/**
+ * What a client asks for and must give an id (MCP Base Protocol, Requests). Without one it is a notification by its form
+ * alone: some servers run it all the same, as work that nobody waits for and no bound counts. Methods of others than
+ * MCP may be notifications.
+ */
+const requestMethods: ReadonlySet<string> = new Set([
+  'initialize',
+  'ping',
+  'server/discover',
+  'tools/list',
+  'tools/call',
+  'prompts/list',
+  'prompts/get',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'subscriptions/listen',
+  'completion/complete',
+  'logging/setLevel',
+  'tasks/list',
+  'tasks/get',
+  'tasks/result',
+  'tasks/update',
+  'tasks/cancel',
+]);
+
 function parseSingle(value: unknown): Result<JsonRpcBody, JsonRpcFault> {
   const fault = findFault(value);
   if (fault !== undefined) return refuse('invalid-message', jsonRpcCodes.invalidRequest, fault, idOf(value));
@@ -125,7 +153,9 @@ function findCallFault(value: JsonObject): string | undefined {
   const method = own(value, 'method');
   if (typeof method !== 'string' || method === '') return '`method` must be text';
   if (Object.hasOwn(value, 'result') || Object.hasOwn(value, 'error')) return 'both a request and a response';
-  if (Object.hasOwn(value, 'id') && !isId(own(value, 'id'))) return '`id` must be text or a whole number';
+  const hasId = Object.hasOwn(value, 'id');
+  if (hasId && !isId(own(value, 'id'))) return '`id` must be text or a whole number';
+  if (!hasId && requestMethods.has(method)) return '`id` is missing: `method` is that of a request';
   if (Object.hasOwn(value, 'params') && !isJsonObject(own(value, 'params')))
     return '`params` must be an object';
   return undefined;
