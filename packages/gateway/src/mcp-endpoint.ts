@@ -16,6 +16,7 @@ import type { TokenVerifier, VerifiedToken } from './enforce/verify-token.ts';
 import type { Exchange, Handler } from './http/exchange.ts';
 import { type CallEnd, type CallRecordOptions, openCallRecord } from './mcp/call-record.ts';
 import { holdRight } from './mcp/held-right.ts';
+import { findObjection, type Objection, recordObjection } from './mcp/objection.ts';
 import { createRefuse, reasonOf, refusalOf } from './mcp/refuse.ts';
 import type { BackendFault, BackendProxy, Forwarded, StreamEnd } from './proxy/backend-proxy.ts';
 import { createOpenStreams, type OpenStreams } from './proxy/open-streams.ts';
@@ -75,15 +76,13 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     const decided = judgeOperations(rules, annotations, principal, operations);
     const judged = decided instanceof Promise ? await decided : decided;
     call.judged();
-    const lost = right.lost();
-    if (lost !== undefined) return call.lapsed(lost, refuse(exchange, { kind: 'bad_token' }));
-    if (judged.some(({ decision }) => !decision.allow)) {
-      return call.denied(judged, refuse(exchange, { kind: 'denied', judged, isBatch }));
-    }
+    const objection = findObjection(right, judged, isBatch);
+    if (objection !== undefined) return recordObjection(call, objection, refuse(exchange, objection.refusal));
 
     const lasts = isLongLived(exchange, asked.value);
     if (lasts) right.lastsFor(operations);
     const rewriteMessage = findLists(rules).findRewrite(principal, exchange.method, asked.value);
+    const late: { objection?: Objection | undefined } = {};
     let forwarded: Result<Forwarded, BackendFault>;
     try {
       forwarded = await proxy.forward(exchange, {
@@ -91,6 +90,11 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
         body: bytes,
         era,
         load: loadOf(exchange, asked.value),
+        mayStill: () =>
+          andThen(judgeOperations(rulesNow(), annotations, principal, operations), (again) => {
+            late.objection = findObjection(right, again, isBatch);
+            return late.objection === undefined;
+          }),
         watch: call.forwarding,
         rewriteMessage,
       });
@@ -100,9 +104,15 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       throw fault;
     }
     right.cutNow();
-    if (!forwarded.ok) return call.ended(answerFault(exchange, forwarded.error, asked.value));
+    if (!forwarded.ok) {
+      const { objection: found } = late;
+      if (found === undefined) return call.ended(answerFault(exchange, forwarded.error, asked.value));
+      return recordObjection(call, found, refuse(exchange, found.refusal));
+    }
     const { status, ended, end: known } = forwarded.value;
     const end = endOf(status, lasts ? 'complete' : (known ?? (await ended)));
+    // Of the older transport: the message was taken, and what came of it went its own way.
+    if (late.objection !== undefined) return recordObjection(call, late.objection, status);
     const cut = right.cutReason();
     call.ended(cut === undefined ? end : { ...end, outcome: 'denied', reason: cut });
     if (!lasts || cut !== undefined) return;

@@ -22,8 +22,12 @@ export function createRefuse(resource: ProtectedResource): Refuse {
 }
 
 export function refusalOf(fault: Exclude<BackendFault, 'client_gone'>, id: JsonRpcId | undefined): Refusal {
+  if (fault === 'lapsed') return { kind: 'not_entitled', id, description: lapsed };
   return typeof fault === 'string' ? { kind: fault, id } : { ...fault, id };
 }
+
+/** Where nobody else says it: on a stream of the older transport. */
+const lapsed = 'the right to this call ended while it waited for its turn';
 
 /** `AADSTS50076` tells more than that a new sign-in is wanted. */
 export function reasonOf(fault: BackendFault): string {

@@ -1,4 +1,5 @@
 /** What the way to a backend takes and gives, whatever the backend speaks. */
+import type { Eventually } from '@valetkey/core/base/eventually';
 import type { Result } from '@valetkey/core/base/result';
 import type { Era } from '@valetkey/core/mcp/era';
 import type { Principal } from '@valetkey/core/policy/principal';
@@ -15,6 +16,8 @@ export interface ForwardRequest {
   readonly era: Era;
   /** What it takes of the backend's capacity; undefined: nothing, as a notification. */
   readonly load?: Load | undefined;
+  /** Asked when it had to wait for its turn: whether it may go out still. Never rejects. Default: it may. */
+  readonly mayStill?: (() => Eventually<boolean>) | undefined;
   /** Present when the answer may hold a list that this person must not see whole. */
   readonly rewriteMessage?: RewriteMessage | undefined;
   /** Told when the request goes out and when its answer comes. */
@@ -36,6 +39,8 @@ export type BackendFault =
   | 'unreachable'
   /** the bound on what runs or is open for this backend is reached: 503, and later there may be room */
   | 'busy'
+  /** it waited for its turn, and the right to it ended meanwhile: `mayStill` said so, and who gave it knows why */
+  | 'lapsed'
   /** no first byte in time: 504 */
   | 'timeout'
   /** the backend does not accept the gateway's own credential: 502, the operator must act */

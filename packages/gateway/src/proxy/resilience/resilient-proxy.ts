@@ -61,7 +61,7 @@ export function createResilientProxy(options: ResilientProxyOptions): ResilientP
   return {
     forward(exchange, request) {
       const entered = capacity.enter(request.load, (giveUp) => void exchange.res.once('close', giveUp));
-      if (entered instanceof Promise) return entered.then((release) => send(exchange, request, release));
+      if (entered instanceof Promise) return entered.then((release) => sendLate(exchange, request, release));
       return send(exchange, request, entered);
     },
     state: () => ({
@@ -75,6 +75,18 @@ export function createResilientProxy(options: ResilientProxyOptions): ResilientP
       await proxy.close();
     },
   };
+
+  /** What was allowed when it came is not, by now, if its right has ended while it waited. */
+  async function sendLate(
+    exchange: Exchange,
+    request: ForwardRequest,
+    release: Release | undefined,
+  ): Promise<Result<Forwarded, BackendFault>> {
+    const goesOn = release === undefined || (await request.mayStill?.()) !== false;
+    if (goesOn) return send(exchange, request, release);
+    release();
+    return err('lapsed');
+  }
 
   async function send(
     exchange: Exchange,
