@@ -257,7 +257,9 @@ test.each([
     withBackend({ credential: { header: 'x-key', value: 'env:BROKEN' } }),
   ],
   ['line 2, column 1', `publicUrl: {secret: ${hidden}\nentra: [`],
-  ['the file', `a: *${hidden}`],
+  ['line 1, column 4', `a: *${hidden}`],
+  ['line 2, column 3', `tools:\n  *${hidden}: x`],
+  ['allowedHosts[0]', { ...good, allowedHosts: [`https://u:${hidden}@host/${hidden}`] }],
 ])('D43 D57: a secret written at %s is refused without repeating it', (path, document) => {
   const faults = faultsOf(document);
   expect(faults.map((fault) => fault.path)).toContain(path);
@@ -405,12 +407,49 @@ test('an alias bomb and a repeated key are refused', () => {
     bomb.push(`${name}: &${name} [${Array.from({ length: 10 }, () => `*${before}`).join()}]`);
   }
   expect(faultsOf(bomb.join('\n'))[0]).toMatchObject({
-    problem: 'names an unknown alias, or expands too many of them',
+    problem: 'expands too many aliases',
   });
   expect(faultsOf('a: 1\na: 2')[0]).toMatchObject({
     path: 'line 2, column 1',
     problem: 'is not YAML (duplicate key)',
   });
+});
+
+test.each([
+  ['in a map', 'tools:\n  *: { anyRole: [a] }', 2, 3],
+  ['before a map of its own', 'tools:\n  *:\n    anyRole: [a]\nx: 1', 2, 3],
+  ['as the beginning of a pattern', 'tools:\n  *_file: { anyRole: [a] }', 2, 3],
+  ['between braces', 'tools: { *: { anyRole: [a] } }', 1, 10],
+  ['in a list', 'allowedHosts: [*]', 1, 16],
+  ['alone', 'store: *', 1, 8],
+])('a star without quotes %s is said to need them, and nothing that comes of it is', (_name, text, ...at) => {
+  const faults = faultsOf(text);
+  expect(faults.map(({ path }) => path)).toEqual([`line ${at[0]}, column ${at[1]}`]);
+  expect(faults[0]?.remedy).toMatch(/^Quote it/);
+});
+
+test('several stars are told at once, beside what is wrong before them; an anchor may be used', () => {
+  const paths = faultsOf('a: 1\na: 2\nb: *\nc: [*x]').map(({ path }) => path);
+  expect(paths).toEqual(['line 2, column 1', 'line 3, column 4', 'line 4, column 5']);
+  const anchored = stringify(good)
+    .replace('anyRole:', 'anyRole: &readers')
+    .replace('tools:', 'prompts: { x: { anyRole: *readers } }\n    tools:');
+  expect(faultsOf(anchored)).toEqual([]);
+});
+
+test.each([
+  ['https://gateway.internal', 'Write gateway.internal,'],
+  ['http://gateway.internal:8080/mcp', 'Write gateway.internal:8080,'],
+  ['gateway.internal/mcp', 'Write gateway.internal,'],
+  ['//gateway.internal', 'Write gateway.internal,'],
+  ['*.contoso.com', 'Name each host'],
+  ['https://*.contoso.com/x', 'Name each host'],
+  ['', 'Write a name'],
+  ['a b', 'Write a name'],
+])('A2: the allowed host %j is told what to write', (host, remedy) => {
+  const [fault, ...others] = faultsOf({ ...good, allowedHosts: ['fine:8080', host] });
+  expect([fault?.path, others]).toEqual(['allowedHosts[1]', []]);
+  expect(fault?.remedy).toContain(remedy);
 });
 
 test('a certificate is read with its key; a key of another one is found at once', async () => {

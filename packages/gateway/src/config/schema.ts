@@ -12,7 +12,7 @@ import { rulesShape } from './rules-schema.ts';
 import { scopesSchema } from './scopes.ts';
 import { keysSchema, leaverSchema, lifetimesSchema, streamsSchema } from './sessions.ts';
 import { accessLogSchema, telemetrySchema } from './telemetry.ts';
-import { checkBackendPath, checkOrigin, checkRedirectUri } from './url-rules.ts';
+import { checkBackendPath, checkHostHeader, checkOrigin, checkRedirectUri } from './url-rules.ts';
 import {
   checkBackendName,
   checkCidr,
@@ -169,7 +169,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   allowedHosts: z
-    .array(z.string().regex(/^[\w.-]+(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/i, 'is not a host name'))
+    .array(text(checkHostHeader))
     .default([])
     .describe('Values of the Host header to accept beside that of publicUrl: a proxy may send its own.'),
   allowedOrigins: z

@@ -25,6 +25,23 @@ export function checkOrigin(text: string): Complaint | undefined {
   return undefined;
 }
 
+/** What a proxy sends as `Host` (RFC 9110 §7.2): a name or an address, with a port where it is not the usual one. */
+export function checkHostHeader(text: string): Complaint | undefined {
+  if (/^[\w.-]+(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/i.test(text)) return undefined;
+  const url = /[/?#@]/.test(text)
+    ? parseUrl(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`)
+    : undefined;
+  const host = url?.host ?? '';
+  if (host !== '' && checkHostHeader(host) === undefined)
+    return complain(
+      'is more than a host: the Host header has no scheme and no path',
+      `Write ${host}, with the port if the proxy sends one`,
+    );
+  if (text.includes('*'))
+    return complain('is a pattern, and only whole names are compared', 'Name each host by itself');
+  return complain('is not a host name', 'Write a name such as gateway.internal, or gateway.internal:8080');
+}
+
 const secretParameter = /code|key|token|secret|sig|password/i;
 
 /** An MCP endpoint behind the gateway: plain http is fine inside a private network. */
