@@ -156,8 +156,9 @@ function openServer(
 
 /** What every way to a backend is made with. */
 function openParts(backend: AnyBackendConfig, services: Services) {
-  const { world, store, keepAlive, timer } = services;
-  return { ...world, store, keepAlive, timer, describeFault: createFaultDescription(backend) };
+  const { world, store, keepAlive, timer, sessions } = services;
+  const describeFault = createFaultDescription(backend);
+  return { ...world, store, keepAlive, timer, isRevoked: sessions.isRevoked, describeFault };
 }
 
 /** A request is under way until its last byte is out: the handler's promise lasts as long. */

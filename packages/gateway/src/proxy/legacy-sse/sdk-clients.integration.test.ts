@@ -38,6 +38,7 @@ const parts = {
   store: openSealedStore(clock),
   random: (size: number) => randomBytes(size),
   timer: () => () => {},
+  isRevoked: () => false,
   keepAlive: noKeepAlive,
   clock,
   log: silentLog,

@@ -22,13 +22,19 @@ export async function startSseWorld(
     { level: 'debug' },
     { write: (line: string) => void logged.push(JSON.parse(line) as never) },
   );
-  const timer = () => () => {};
+  const works = new Set<() => void>();
+  const timer = (work: () => void) => {
+    works.add(work);
+    return () => void works.delete(work);
+  };
+  const revoked = new Set<string>();
   const proxy = createSseBackend({
     backend: backendAt(upstream, { transport: 'sse', ...changes }),
     identity: createIdentitySigner({ issuer: publicUrl, signingJwk: createSigningJwk(), clock }),
     credential,
     store: openSealedStore(clock),
     random: (size) => randomBytes(size),
+    isRevoked: (id) => revoked.has(id),
     keepAlive: createKeepAlive(15, timer),
     clock,
     timer,
@@ -41,6 +47,9 @@ export async function startSseWorld(
     url,
     logged,
     ends: front.ends,
+    revoked,
+    /** What is done now and then is done once. */
+    tick: () => works.forEach((work) => work()),
     post: (body: unknown, headers?: Record<string, string>) => postMessage(url, body, headers),
     async close() {
       await proxy.close();

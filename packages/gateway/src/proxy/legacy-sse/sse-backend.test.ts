@@ -15,10 +15,11 @@ async function open(server: ServerOptions = {}, changes: Partial<BackendConfig> 
   closers.push(legacy.close);
   const world = await startSseWorld(legacy.url, changes);
   closers.push(world.close);
-  const begin = async (person = 'anna') => {
-    const answer = await world.post(message('initialize', 0), { 'x-test-person': person });
+  const begin = async (person = 'anna', signIn = '') => {
+    const who = { 'x-test-person': person, 'x-test-sign-in': signIn };
+    const answer = await world.post(message('initialize', 0), who);
     await answer.text();
-    return { 'x-test-person': person, 'mcp-session-id': answer.headers.get('mcp-session-id') ?? '' };
+    return { ...who, 'mcp-session-id': answer.headers.get('mcp-session-id') ?? '' };
   };
   return { ...world, legacy, begin };
 }
@@ -193,6 +194,16 @@ test('DELETE closes the stream', async () => {
   const session = await begin();
   expect((await fetch(url, { method: 'DELETE', headers: session })).status).toBe(200);
   await expect.poll(() => legacy.streams[0]?.closed).toBe(true);
+});
+
+test('A56: the stream ends with the sign-in that it was opened for, and no other does', async () => {
+  const { legacy, begin, revoked, tick } = await open();
+  await begin('anna', 'one');
+  await begin('anna', 'two');
+  revoked.add('one');
+  tick();
+  await expect.poll(() => legacy.streams[0]?.closed).toBe(true);
+  expect(legacy.streams[1]?.closed).toBe(false);
 });
 
 test('the era without sessions is refused as an older server refuses it, and the backend hears nothing', async () => {

@@ -4,7 +4,10 @@ import { createMessageBackend, type MessageBackendOptions } from '../messages/me
 import { createSseLinks, type SseLinkOptions } from './sse-link.ts';
 
 export type SseBackendOptions = SseLinkOptions &
-  Pick<MessageBackendOptions, 'clock' | 'store' | 'random' | 'timer' | 'keepAlive' | 'describeFault'>;
+  Pick<
+    MessageBackendOptions,
+    'clock' | 'store' | 'random' | 'timer' | 'isRevoked' | 'keepAlive' | 'describeFault'
+  >;
 
 const maxSessions = 10_000;
 const maxPerPerson = 100;

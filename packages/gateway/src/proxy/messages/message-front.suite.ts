@@ -21,7 +21,9 @@ export async function startMessageFront(
   const ends: string[] = [];
   const front = await startFront(async (exchange) => {
     const { req, res, method } = exchange;
-    const principal = req.headers['x-test-person'] === 'ben' ? ben : anna;
+    const { 'x-test-person': person, 'x-test-sign-in': signIn = '' } = req.headers;
+    const known = person === 'ben' ? ben : anna;
+    const principal = signIn === '' ? known : { ...known, sessionId: String(signIn) };
     const body = method === 'POST' ? Buffer.from(await readText(req)) : undefined;
     const parsed = body === undefined ? undefined : parseJsonRpcBody(body);
     const version = [req.headers['mcp-protocol-version'] ?? []].flat()[0];

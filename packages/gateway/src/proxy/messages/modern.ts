@@ -13,6 +13,7 @@ import type { Conversation } from './conversation.ts';
 import { converse } from './converse.ts';
 import { type Answered, holderOf, isError, type MessageParts } from './parts.ts';
 import type { Carrier } from './message-link.ts';
+import { everybody } from './open-conversations.ts';
 import { statusOf } from './post-answer.ts';
 import { reply } from './reply.ts';
 import type { Spoken } from './spoken.ts';
@@ -44,7 +45,7 @@ export function createModernWay(parts: MessageParts): ModernWay {
   const { mode, mayBeModern, clock, backend, open, kept } = parts;
   const state = { olderUntilMs: mayBeModern ? 0 : Number.POSITIVE_INFINITY };
 
-  const ownerOf = (carrier: Carrier) => (mode === 'shared' ? '' : holderOf(carrier, parts));
+  const ownerOf = (carrier: Carrier) => (mode === 'shared' ? everybody : holderOf(carrier, parts));
 
   /**
    * A server may take the revision of its first request for that of all, so each has a link of its own; all that we do
@@ -52,7 +53,7 @@ export function createModernWay(parts: MessageParts): ModernWay {
    */
   const keyOf = (carrier: Carrier, spoken: Spoken) => {
     const version = versionOf(carrier, spoken);
-    return `modern ${knownVersions.has(version) ? version : 'other'} ${ownerOf(carrier)}`;
+    return `modern ${knownVersions.has(version) ? version : 'other'} ${ownerOf(carrier).name}`;
   };
 
   async function find(carrier: Carrier, spoken: Spoken): Promise<Result<Conversation, BackendFault>> {

@@ -12,7 +12,7 @@ import type { BackendFault, Forwarded } from '../backend-proxy.ts';
 import type { KeepAlive } from '../keep-alive.ts';
 import type { Conversation, Sharing } from './conversation.ts';
 import type { Carrier, OpenLink } from './message-link.ts';
-import type { OpenConversations } from './open-conversations.ts';
+import type { Holder, OpenConversations } from './open-conversations.ts';
 import type { DescribeFault } from './post-answer.ts';
 import type { Spoken } from './spoken.ts';
 
@@ -30,6 +30,8 @@ export interface MessageBackendOptions {
   readonly maxOpen: number;
   readonly maxPerPerson: number;
   readonly idleSeconds: number;
+  /** Whether a sign-in has ended, and with it what was opened for it. */
+  readonly isRevoked: (sessionId: string) => boolean;
   readonly describeFault: DescribeFault;
   readonly keepAlive: KeepAlive;
   readonly store: Store;
@@ -70,8 +72,12 @@ export interface McpSessions {
 }
 
 /** Whose links these are: the person, and what was said of them when the link was opened. */
-export function holderOf({ request }: Carrier, { toldAtOpening = () => '' }: MessageParts): string {
-  return `${personId(request.principal)} ${toldAtOpening(request.principal)}`;
+export function holderOf({ request }: Carrier, { toldAtOpening = () => '' }: MessageParts): Holder {
+  const { principal } = request;
+  return {
+    name: `${personId(principal)} ${toldAtOpening(principal)}`,
+    session: principal.sessionId,
+  };
 }
 
 export function isError(text: string): boolean {

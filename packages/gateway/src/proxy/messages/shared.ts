@@ -15,8 +15,9 @@ import type { BackendFault } from '../backend-proxy.ts';
 import { createSessionBinding } from '../session-binding.ts';
 import { askOnce } from './ask-once.ts';
 import type { Conversation } from './conversation.ts';
-import { isError, type Kept, type McpSessions, type MessageParts } from './parts.ts';
 import type { Carrier } from './message-link.ts';
+import { everybody } from './open-conversations.ts';
+import { isError, type Kept, type McpSessions, type MessageParts } from './parts.ts';
 import { reply } from './reply.ts';
 import { findParam, type Spoken } from './spoken.ts';
 
@@ -42,7 +43,7 @@ export function createSharedSessions(parts: MessageParts): McpSessions {
   const sessions = createSessionBinding({ store, clock, backend: backend.name });
 
   const find = (revision: string, carrier: Carrier) =>
-    kept.open(revision, '', async () => {
+    kept.open(revision, everybody, async () => {
       const conversation = await open(carrier, 'everybody');
       return conversation.ok ? greet(conversation.value, revision, carrier) : conversation;
     });

@@ -288,6 +288,57 @@ test('nobody waiting for it, a process is ended; while a stream is open somebody
   stream.answer.destroy();
 });
 
+const pidOf = async (world: StdioWorld, session: Session) =>
+  (await ask(world, session, 'count')).result['pid'];
+
+test('A56: a process ends with the sign-in that it was started for, and one at work with its work', async () => {
+  const world = await open();
+  const signIns = ['one', 'two', 'three'];
+  const [leaver = {}, other = {}, worker = {}] = await Promise.all(
+    signIns.map((signIn) => world.begin('anna', '2025-11-25', signIn)),
+  );
+  const [idle, others, working] = await Promise.all(
+    [leaver, other, worker].map((each) => pidOf(world, each)),
+  );
+  const held = ask(world, worker, 'hold', {}, 4);
+  await expect.poll(async () => (await ask(world, worker, 'heard')).text).toContain('hold');
+  for (const signIn of ['one', 'three']) world.revoked.add(signIn);
+  world.passSeconds(1);
+  await expect.poll(() => isRunning(idle)).toBe(false);
+  expect((await ask(world, leaver, 'count')).text).toBe('unknown_session');
+  expect(isRunning(working), 'what runs was allowed when it came').toBe(true);
+  await ask(world, worker, 'release', {}, 8);
+  expect((await held).status).toBe(200);
+  world.passSeconds(1);
+  await expect.poll(() => isRunning(working)).toBe(false);
+  expect(isRunning(others)).toBe(true);
+});
+
+test('A56: what several sign-ins of a person share ends with the last of them; what all people share, with none', async () => {
+  const modern = (signIn: string) => ({
+    'x-test-sign-in': signIn,
+    'mcp-protocol-version': '2026-07-28',
+    'mcp-method': 'count',
+  });
+  const body = request('count', 1, { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } });
+  const count = async (world: StdioWorld, signIn: string) =>
+    ((await (await world.post(body, modern(signIn))).json()) as { result: { pid: number } }).result.pid;
+  const [own, shared] = [await open(), await open({ process: { mode: 'shared' } })];
+  const pids = [await count(own, 'one'), await count(shared, 'one')];
+  expect(await count(own, 'two'), 'the same person').toBe(pids[0]);
+  for (const world of [own, shared]) {
+    world.revoked.add('one');
+    world.passSeconds(2);
+  }
+  expect(await count(own, 'two')).toBe(pids[0]);
+  for (const world of [own, shared]) {
+    world.revoked.add('two');
+    world.passSeconds(2);
+  }
+  await expect.poll(() => isRunning(pids[0])).toBe(false);
+  expect(await count(shared, 'three')).toBe(pids[1]);
+});
+
 test('there is a bound on processes: an idle one of the same person makes room, one in use does not', async () => {
   const world = await open({ process: { maxProcesses: 2 } });
   const [first, second] = [await world.begin(), await world.begin()];

@@ -46,10 +46,12 @@ export async function startStdioWorld(options: StdioWorldOptions = {}) {
   const keepAlive = createKeepAlive(15, timer);
   const random = (size: number) => randomBytes(size);
   const graceMs = options.graceMs ?? 300;
+  const revoked = new Set<string>();
   const proxy = createStdioBackend({
     backend,
     graceMs,
     describeFault,
+    isRevoked: (id) => revoked.has(id),
     keepAlive,
     store,
     random,
@@ -67,6 +69,8 @@ export async function startStdioWorld(options: StdioWorldOptions = {}) {
     ends: front.ends,
     logged,
     clock,
+    /** Sign-ins that have ended, by the id of `x-test-sign-in`. */
+    revoked,
     processArgs: [fixture],
     post,
     /** What is done now and then is done this often. */
@@ -77,14 +81,12 @@ export async function startStdioWorld(options: StdioWorldOptions = {}) {
       }
     },
     /** Begins a session. @returns the headers that its further requests carry. */
-    async begin(person = 'anna', version = '2025-11-25'): Promise<Session> {
+    async begin(person = 'anna', version = '2025-11-25', signIn = ''): Promise<Session> {
+      const who = { 'x-test-person': person, 'x-test-sign-in': signIn };
       const params = { protocolVersion: version, capabilities: {}, clientInfo: { name: 't', version: '1' } };
-      const answer = await post(
-        { jsonrpc: '2.0', id: 0, method: 'initialize', params },
-        { 'x-test-person': person },
-      );
+      const answer = await post({ jsonrpc: '2.0', id: 0, method: 'initialize', params }, who);
       await answer.text();
-      return { 'x-test-person': person, 'mcp-session-id': answer.headers.get('mcp-session-id') ?? '' };
+      return { ...who, 'mcp-session-id': answer.headers.get('mcp-session-id') ?? '' };
     },
     async close() {
       await proxy.close();

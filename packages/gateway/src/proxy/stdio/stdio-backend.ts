@@ -10,7 +10,7 @@ import { createProcessLinks, type ProcessLinkOptions, toldAtStart } from './proc
 
 export interface StdioBackendOptions
   extends ProcessLinkOptions,
-    Pick<MessageBackendOptions, 'store' | 'random' | 'timer' | 'keepAlive' | 'describeFault'> {
+    Pick<MessageBackendOptions, 'store' | 'random' | 'timer' | 'isRevoked' | 'keepAlive' | 'describeFault'> {
   readonly backend: StdioBackendConfig;
 }
 
