@@ -46,6 +46,7 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
   arrived.push({ method, headers, body });
   const tools = '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"hello"},{"name":"save"}]}}';
   if (body.includes('die')) res.destroy();
+  else if (headers['x-test-status'] !== undefined) res.writeHead(Number(headers['x-test-status'])).end();
   else if (method === 'GET')
     res.writeHead(200, { 'content-type': 'text/event-stream' }).end(`data: ${tools}\n\n`);
   else if (body.includes('tools/list'))
@@ -360,6 +361,23 @@ test('a backend that fails is 502 with the request’s id', async () => {
     expect.objectContaining({ outcome: 'error', reason: 'unreachable', httpStatus: 502 }),
   ]);
 });
+
+test.each([
+  ['GET', 405, 'success'],
+  ['DELETE', 405, 'success'],
+  ['POST', 405, 'error'],
+  ['GET', 400, 'error'],
+  ['DELETE', 404, 'error'],
+])(
+  'A25: what a backend answers is recorded as what it means: %s %i is %s',
+  async (method, status, outcome) => {
+    const headers = { ...signedIn(), 'x-test-status': String(status) };
+    expect((await ask({ method, headers })).status).toBe(status);
+    expect(gateway.audited).toEqual([
+      expect.objectContaining({ event: 'mcp.call', outcome, httpStatus: status }),
+    ]);
+  },
+);
 
 test('A25 D43: no audit record holds a token', async () => {
   await ask({ headers: signedIn(), body: call('hello', 1) });

@@ -110,7 +110,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
       return recordObjection(call, found, refuse(exchange, found.refusal));
     }
     const { status, ended, end: known } = forwarded.value;
-    const end = endOf(status, lasts ? 'complete' : (known ?? (await ended)));
+    const end = endOf(exchange, status, lasts ? 'complete' : (known ?? (await ended)));
     // Of the older transport: the message was taken, and what came of it went its own way.
     if (late.objection !== undefined) return recordObjection(call, late.objection, status);
     const cut = right.cutReason();
@@ -169,7 +169,12 @@ function loadOf(exchange: Exchange, asked: Asked): Load | undefined {
   return asked.operations.some(({ kind, id }) => kind === 'request' && id !== undefined) ? 'call' : undefined;
 }
 
-function endOf(status: number, end: StreamEnd): CallEnd {
+/**
+ * 405 is how a backend says that it has no stream of its own, or ends no session on demand. Every client of the older era
+ * asks, so it is no fault (MCP 2025-11-25 Transports, Listening for Messages from the Server).
+ */
+function endOf({ method }: Exchange, status: number, end: StreamEnd): CallEnd {
   if (end !== 'complete') return { outcome: 'error', reason: end, httpStatus: status };
-  return { outcome: status < 400 ? 'success' : 'error', httpStatus: status };
+  const isAnswer = status < 400 || (status === 405 && method !== 'POST');
+  return { outcome: isAnswer ? 'success' : 'error', httpStatus: status };
 }
