@@ -4,6 +4,7 @@ import { text } from './checked-text.ts';
 import type { BackendCredentialConfig, ResourceScope } from './config.ts';
 import { type ConfigFault, describePath } from './fault.ts';
 import type { Resolved } from './references.ts';
+import type { Sound } from './sound-parts.ts';
 import { secretOfBackend } from './unread.ts';
 import {
   checkApiScope,
@@ -89,8 +90,8 @@ function complain(context: z.RefinementCtx, message: string, remedy: string): vo
 }
 
 /** The reference to its secret, where it has one. */
-export function credentialReference(credential: CredentialFile): string | undefined {
-  return credential === 'none' ? undefined : credential.value;
+export function credentialReference(credential: Sound<CredentialFile> | undefined): string | undefined {
+  return credential === 'none' ? undefined : credential?.value;
 }
 
 /** @param credential free of faults. */
@@ -135,11 +136,11 @@ export function withCredentialScopes(
  */
 export function checkCredentialScopes(
   name: string,
-  credential: CredentialFile,
-  signInScopes: readonly string[],
+  credential: Sound<CredentialFile> | undefined,
+  signInScopes: readonly unknown[],
 ): ConfigFault[] {
-  if (credential === 'none' || credential.entra === undefined) return [];
-  const { scopes } = credential.entra;
+  if (credential === 'none') return [];
+  const scopes = credential?.entra?.scopes?.filter((scope) => scope !== undefined) ?? [];
   const path = describePath(['backends', name, 'credential', 'entra', 'scopes']);
   const faults: ConfigFault[] = [];
   if (new Set(scopes.map(resourceOf)).size > 1) {

@@ -8,6 +8,7 @@ import { text } from './checked-text.ts';
 import type { AnyBackendConfig, LegacySseConfig } from './config.ts';
 import { bounds, defaults } from './defaults.ts';
 import { type Complaint, complain, type ConfigFault, describePath } from './fault.ts';
+import { isUnsure, type Sound } from './sound-parts.ts';
 import { checkBackendPath, checkUpstream } from './url-rules.ts';
 import { checkReference, isReference } from './word-rules.ts';
 
@@ -78,6 +79,8 @@ export const kindShape = {
 
 export type KindFile = z.output<z.ZodObject<typeof kindShape>> & { readonly path: string };
 
+type SoundKind = Sound<KindFile>;
+
 const commandOnly = [
   'args',
   'env',
@@ -96,9 +99,8 @@ interface OtherSettings {
 }
 
 /** @param other what else the section holds, and not every kind can have. */
-export function checkBackendKind(name: string, file: KindFile, other: OtherSettings): ConfigFault[] {
-  const found =
-    file.command === undefined ? listServerComplaints(file, other) : listCommandComplaints(file, other);
+export function checkBackendKind(name: string, file: SoundKind, other: OtherSettings): ConfigFault[] {
+  const found = listKindComplaints(file, other);
   const faults = found.map(([place, complaint]) => ({
     path: describePath(['backends', name, ...place]),
     ...complaint,
@@ -106,10 +108,16 @@ export function checkBackendKind(name: string, file: KindFile, other: OtherSetti
   return [...faults, ...checkLegacySse(name, file)];
 }
 
+function listKindComplaints(file: SoundKind, other: OtherSettings): PlacedComplaint[] {
+  if (file.command !== undefined) return listCommandComplaints(file, other);
+  return isUnsure(file, 'command') ? listWrittenSecrets(file) : listServerComplaints(file, other);
+}
+
 type PlacedComplaint = readonly [place: readonly string[], complaint: Complaint];
 
-function listServerComplaints(file: KindFile, { timeouts }: OtherSettings): PlacedComplaint[] {
+function listServerComplaints(file: SoundKind, { timeouts }: OtherSettings): PlacedComplaint[] {
   const missing = complain('is missing', 'Write the URL of the MCP server, or `command` to run one here');
+  const isMissing = file.upstream === undefined && !isUnsure(file, 'upstream');
   const strange = commandOnly.filter((key) => file[key] !== undefined);
   const isOlder = file.transport === 'sse';
   const inOnePiece = complain(
@@ -118,12 +126,12 @@ function listServerComplaints(file: KindFile, { timeouts }: OtherSettings): Plac
   );
   return [
     ...(isOlder && timeouts.idleMs !== undefined ? [[['timeouts', 'idleMs'], inOnePiece] as const] : []),
-    ...(file.upstream === undefined ? [[['upstream'], missing] as const] : []),
+    ...(isMissing ? [[['upstream'], missing] as const] : []),
     ...strange.map((key) => [[key], complain('is for a backend with `command`', 'Remove it')] as const),
   ];
 }
 
-function listCommandComplaints(file: KindFile, other: OtherSettings): PlacedComplaint[] {
+function listCommandComplaints(file: SoundKind, other: OtherSettings): PlacedComplaint[] {
   const forServers = (remedy: string) => complain('is for a backend with `upstream`', remedy);
   const found: PlacedComplaint[] = [];
   if (file.upstream !== undefined) {
@@ -152,7 +160,7 @@ function listCommandComplaints(file: KindFile, other: OtherSettings): PlacedComp
   return [...found, ...listWrittenSecrets(file)];
 }
 
-function listWrittenSecrets({ env = {} }: KindFile): PlacedComplaint[] {
+function listWrittenSecrets({ env = {} }: SoundKind): PlacedComplaint[] {
   const written = Object.keys(env).filter((key) => isSecretName(key) && !isReference(env[key] ?? ''));
   const complaint = complain(
     'seems to be a secret, and is written into the file',
@@ -165,21 +173,21 @@ function listWrittenSecrets({ env = {} }: KindFile): PlacedComplaint[] {
  * A client takes the resource of the metadata only for its own address or one above it (RFC 9728 §3.3, and the SDK's
  * own check), so a stream somewhere else could never be signed in to.
  */
-function checkLegacySse(name: string, { legacySse, path }: KindFile): ConfigFault[] {
-  if (legacySse === undefined) return [];
+function checkLegacySse(name: string, { legacySse, path }: SoundKind): ConfigFault[] {
+  if (legacySse === undefined || path === undefined) return [];
   const at = (key: string) => describePath(['backends', name, 'legacySse', key]);
-  const isBelow = legacySse.sse === path || legacySse.sse.startsWith(`${path}/`);
+  const { sse, message } = legacySse;
   return [
-    ...(isBelow
+    ...(sse === undefined || sse === path || sse.startsWith(`${path}/`)
       ? []
       : [
           {
             path: at('sse'),
             problem: 'does not lie below the path of the backend, so no client could sign in there',
-            remedy: `Write ${path}/sse, or make ${legacySse.sse} the path of the backend: both may be the same`,
+            remedy: `Write ${path}/sse, or make ${sse} the path of the backend: both may be the same`,
           },
         ]),
-    ...(legacySse.message === path || legacySse.message === legacySse.sse
+    ...(message !== undefined && (message === path || message === sse)
       ? [
           {
             path: at('message'),

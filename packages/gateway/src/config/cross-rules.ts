@@ -3,17 +3,20 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { checkCredentialScopes } from './backend-credential.ts';
 import { checkBackendKind } from './backend-kind.ts';
 import { type ConfigFault, describePath } from './fault.ts';
-import type { Resolved, Sections } from './references.ts';
+import type { Resolved, Sections, SoundBackend } from './references.ts';
 import { checkQueue } from './resilience.ts';
 import { listRuleFaults } from './rules.ts';
-import type { BackendFile } from './schema.ts';
+import { listScopeNames } from './scopes.ts';
 import { checkKeys } from './sessions.ts';
+import { wholeList } from './sound-parts.ts';
 import { checkStore } from './store.ts';
 import { checkTelemetry } from './telemetry.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
 export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigFault[] {
-  const backends = Object.entries(sections.backends ?? {});
+  const backends = Object.entries(sections.backends ?? {}).flatMap(([name, backend]) =>
+    backend === undefined ? [] : [[name, backend] as const],
+  );
   return [
     ...checkLoopback(sections),
     ...checkLifetimes(sections),
@@ -24,9 +27,9 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
     ...backends.flatMap(([name]) => checkHeaderValue(name, resolved)),
     ...backends.flatMap(([name, backend]) =>
       checkBackendKind(name, backend, {
-        hasCredential: backend.credential !== 'none',
+        hasCredential: (backend.credential ?? 'none') !== 'none',
         hasHealth: backend.health !== undefined,
-        timeouts: backend.timeouts,
+        timeouts: backend.timeouts ?? {},
       }),
     ),
     ...backends.flatMap(([name, { credential }]) =>
@@ -43,7 +46,7 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
 function checkLoopback({ publicUrl, clients }: Sections): ConfigFault[] {
   if (
     publicUrl === undefined ||
-    clients?.metadataDocuments.allowLoopback !== true ||
+    clients?.metadataDocuments?.allowLoopback !== true ||
     isLoopbackUrl(publicUrl)
   )
     return [];
@@ -56,12 +59,13 @@ function checkLoopback({ publicUrl, clients }: Sections): ConfigFault[] {
   ];
 }
 
-function checkLifetimes({ lifetimes }: Sections): ConfigFault[] {
-  if (lifetimes === undefined) return [];
+function checkLifetimes({ lifetimes = {} }: Sections): ConfigFault[] {
   const { accessTokenSeconds, refreshTokenSeconds, sessionSeconds } = lifetimes;
-  const isSessionShort = sessionSeconds < refreshTokenSeconds;
+  if (refreshTokenSeconds === undefined) return [];
+  const isRefreshShort = accessTokenSeconds !== undefined && refreshTokenSeconds < accessTokenSeconds;
+  const isSessionShort = sessionSeconds !== undefined && sessionSeconds < refreshTokenSeconds;
   return [
-    ...(refreshTokenSeconds < accessTokenSeconds ? [refreshIsShort(accessTokenSeconds)] : []),
+    ...(isRefreshShort ? [refreshIsShort(accessTokenSeconds)] : []),
     ...(isSessionShort ? [sessionIsShort(refreshTokenSeconds)] : []),
   ];
 }
@@ -83,9 +87,9 @@ function sessionIsShort(refreshTokenSeconds: number): ConfigFault {
 }
 
 function checkPreRegistered({ clients }: Sections): ConfigFault[] {
-  const ids = (clients?.preRegistered ?? []).map(({ clientId }) => clientId);
+  const ids = (clients?.preRegistered ?? []).map((client) => client?.clientId);
   return ids.flatMap((id, index) =>
-    ids.indexOf(id) === index
+    id === undefined || ids.indexOf(id) === index
       ? []
       : [
           {
@@ -97,8 +101,10 @@ function checkPreRegistered({ clients }: Sections): ConfigFault[] {
   );
 }
 
+type Backends = readonly (readonly [name: string, backend: SoundBackend])[];
+
 /** The path is what tells two resources apart; some clients and proxies change the case of it. */
-function checkPaths(backends: readonly [string, BackendFile][]): ConfigFault[] {
+function checkPaths(backends: Backends): ConfigFault[] {
   const owners = new Map<string, string>();
   return backends.flatMap(([name, backend]) =>
     listAddresses(backend).flatMap(([place, path]) => {
@@ -116,19 +122,21 @@ function checkPaths(backends: readonly [string, BackendFile][]): ConfigFault[] {
   );
 }
 
-function listAddresses({ path, legacySse }: BackendFile): (readonly [readonly string[], string])[] {
+function listAddresses({ path, legacySse }: SoundBackend): (readonly [readonly string[], string])[] {
   const older = Object.entries(legacySse ?? {}).map(([key, value]) => [['legacySse', key], value] as const);
-  return [[['path'], path], ...older];
+  const all = [[['path'], path] as const, ...older];
+  return all.flatMap(([place, address]) => (address === undefined ? [] : [[place, address] as const]));
 }
 
 /** One name must mean one thing on the consent page. */
-function checkScopeSentences(backends: readonly [string, BackendFile][]): ConfigFault[] {
+function checkScopeSentences(backends: Backends): ConfigFault[] {
   const known = new Map<string, { readonly backend: string; readonly sentence: string }>();
   const faults: ConfigFault[] = [];
   for (const [backend, { scopes }] of backends) {
     if (scopes === undefined || Array.isArray(scopes)) continue;
     for (const [scope, told] of Object.entries(scopes)) {
-      const sentence = typeof told === 'string' ? told : told.description;
+      const sentence = typeof told === 'string' ? told : told?.description;
+      if (sentence === undefined) continue;
       const first = known.get(scope) ?? { backend, sentence };
       known.set(scope, first);
       if (first.sentence === sentence) continue;
@@ -142,11 +150,10 @@ function checkScopeSentences(backends: readonly [string, BackendFile][]): Config
   return faults;
 }
 
-function checkRules(name: string, backend: BackendFile, { entra }: Sections): ConfigFault[] {
-  const { scopes = [`${name}.use`] } = backend;
+function checkRules(name: string, backend: SoundBackend, { entra }: Sections): ConfigFault[] {
   return listRuleFaults(backend, ['backends', name], {
-    scopes: Array.isArray(scopes) ? scopes : Object.keys(scopes),
-    tenants: entra === undefined ? undefined : [entra.tenant].flat(),
+    scopes: listScopeNames(name, backend),
+    tenants: entra?.tenant === undefined ? undefined : wholeList([entra.tenant].flat()),
   });
 }
 

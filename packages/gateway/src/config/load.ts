@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { err, ok, type Result } from '@valetkey/core/base/result';
-import type * as z from 'zod';
 import { buildConfig, federatedTokenVariable } from './build.ts';
 import type { Config } from './config.ts';
 import { listCrossFaults } from './cross-rules.ts';
 import type { ConfigFault } from './fault.ts';
 import { type Referring, resolveReferences, type Sections, type Surroundings } from './references.ts';
-import { backendSchema, configSchema } from './schema.ts';
+import { configSchema } from './schema.ts';
 import { listShapeFaults } from './shape-faults.ts';
+import { isUnsure, keepSound } from './sound-parts.ts';
 import { parseYaml } from './yaml.ts';
 
 export type { ConfigFault } from './fault.ts';
@@ -45,7 +45,7 @@ export function loadConfig(options: LoadOptions): Result<Config, ConfigFault[]> 
   if (!document.ok) return document;
 
   const shape = configSchema.safeParse(document.value);
-  const sections: Sections = shape.success ? shape.data : findSections(document.value);
+  const sections: Sections = shape.success ? shape.data : (keepSound(configSchema, document.value) ?? {});
   const resolved = resolveReferences(sections, surroundings, options.needs);
   const faults = [
     ...(shape.success ? [] : listShapeFaults(shape.error, configSchema)),
@@ -70,34 +70,10 @@ function readSource(
   }
 }
 
-/** The parts that are right by themselves; a backend that is wrong does not hide its neighbours. */
-function findSections(document: unknown): Sections {
-  if (!isMap(document)) return {};
-  const found = findParts(configSchema.shape, document);
-  if (found['backends'] === undefined && isMap(document['backends'])) {
-    const backends = Object.entries(document['backends']).flatMap(([name, value]) => {
-      const backend = backendSchema.safeParse(value);
-      return backend.success ? [[name, backend.data] as const] : [];
-    });
-    found['backends'] = Object.fromEntries(backends);
-  }
-  return found;
-}
-
-export function findParts(
-  shape: Readonly<Record<string, z.ZodType>>,
-  document: unknown,
-): Record<string, unknown> {
-  if (!isMap(document)) return {};
-  const parsed = Object.entries(shape).map(
-    ([name, schema]) => [name, schema.safeParse(document[name])] as const,
-  );
-  return Object.fromEntries(parsed.flatMap(([name, part]) => (part.success ? [[name, part.data]] : [])));
-}
-
 export function checkFederatedToken({ entra }: Sections, { env }: Surroundings): ConfigFault[] {
-  const identity = entra?.credential.workloadIdentity;
+  const identity = entra?.credential?.workloadIdentity;
   if (identity === undefined || identity.tokenFile !== undefined || env[federatedTokenVariable]) return [];
+  if (isUnsure(identity, 'tokenFile')) return [];
   return [
     {
       path: 'entra.credential.workloadIdentity.tokenFile',
@@ -106,8 +82,4 @@ export function checkFederatedToken({ entra }: Sections, { env }: Surroundings):
         'Write the path of the token file, or run the gateway where workload identity sets the variable',
     },
   ];
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -12,7 +12,7 @@ import { text } from './checked-text.ts';
 import type { EntraApp, EntraCredential, FrontConfig, ProtectedResource, ServerConfig } from './config.ts';
 import { listCrossFaults } from './cross-rules.ts';
 import { type ConfigFault, complain } from './fault.ts';
-import { checkFederatedToken, findParts } from './load.ts';
+import { checkFederatedToken } from './load.ts';
 import {
   type Resolved,
   resolvePath,
@@ -23,9 +23,10 @@ import {
 import { buildRules, listRuleFaults } from './rules.ts';
 import { rulesShape } from './rules-schema.ts';
 import { configSchema } from './schema.ts';
-import { buildScopes, scopesSchema } from './scopes.ts';
+import { buildScopes, listScopeNames, scopesSchema } from './scopes.ts';
 import { hideSecrets } from './secrets-in-code.ts';
 import { listShapeFaults } from './shape-faults.ts';
+import { keepSound, type Sound, wholeList } from './sound-parts.ts';
 import { checkBackendPath } from './url-rules.ts';
 import { checkRole } from './word-rules.ts';
 
@@ -129,7 +130,8 @@ export function loadOwnServer(
     readFile: (file) => readFileSync(file, 'utf8'),
   };
   const shape = ownServerSchema.safeParse(hidden.options);
-  const sections = sectionsOf(shape.success ? shape.data : findParts(ownServerSchema.shape, hidden.options));
+  const own: Sound<Own> = shape.success ? shape.data : (keepSound(ownServerSchema, hidden.options) ?? {});
+  const sections = sectionsOf(own);
   const resolved = resolveReferences(sections, surroundings);
   const faults = [
     ...(shape.success ? [] : listShapeFaults(shape.error, ownServerSchema)),
@@ -137,23 +139,26 @@ export function loadOwnServer(
     ...resolved.faults,
     ...checkFederatedToken(sections, surroundings),
     ...listCrossFaults(sections, resolved),
-    ...(shape.success ? listOwnFaults(shape.data) : []),
+    ...listOwnFaults(own),
   ];
   if (!shape.success || faults.length > 0) return err(faults);
   return ok(build(shape.data, resolved, surroundings));
 }
 
 /** Those that a file has too, as it has them: there, a credential is a must. */
-function sectionsOf(own: Partial<Own>): Sections {
+function sectionsOf(own: Sound<Own>): Sections {
   const { entra, ...rest } = own;
   const withCredential =
     entra === undefined ? {} : { entra: { ...entra, credential: entra.credential ?? {} } };
   return { ...rest, ...withCredential };
 }
 
-function listOwnFaults(own: Own): ConfigFault[] {
-  const scopes = buildResource(own, own.path).scopes.map((scope) => scope.name);
-  const known = { scopes, tenants: [own.entra.tenant].flat() };
+function listOwnFaults(own: Sound<Own>): ConfigFault[] {
+  const tenant = own.entra?.tenant;
+  const known = {
+    scopes: listScopeNames(name, own),
+    tenants: tenant === undefined ? undefined : wholeList([tenant].flat()),
+  };
   return [...listRuleFaults(own, [], known), ...checkPaths(own)];
 }
 
@@ -172,9 +177,9 @@ function checkCredential(options: unknown): ConfigFault[] {
   ];
 }
 
-function checkPaths({ path: endpoint, legacySse }: Own): ConfigFault[] {
-  if (typeof legacySse === 'boolean') return [];
-  const paths = [endpoint, legacySse.sse, legacySse.message].map((each) => each.toLowerCase());
+function checkPaths({ path: endpoint, legacySse }: Sound<Own>): ConfigFault[] {
+  if (typeof legacySse !== 'object') return [];
+  const paths = [endpoint, legacySse.sse, legacySse.message].flatMap((each) => each?.toLowerCase() ?? []);
   if (new Set(paths).size === paths.length) return [];
   return [{ path: 'legacySse', ...complain('shares a path', 'Give each of the three a path of its own') }];
 }

@@ -3,10 +3,12 @@ import { resolve } from 'node:path';
 import { credentialReference } from './backend-credential.ts';
 import type { BackendFile, ConfigFile } from './schema.ts';
 import { complain, type ConfigFault, describePath } from './fault.ts';
+import type { Sound } from './sound-parts.ts';
 import { isReference } from './word-rules.ts';
 
 /** The parts of the file that have their shape, so that one bad part does not hide the faults of the others. */
-export type Sections = { readonly [Name in keyof ConfigFile]?: ConfigFile[Name] };
+export type Sections = Sound<ConfigFile>;
+export type SoundBackend = Sound<BackendFile>;
 
 export interface Surroundings {
   readonly baseDirectory: string;
@@ -72,14 +74,14 @@ function listReferences(sections: Sections): Reference[] {
   const { entra, clients, store, keys, backends = {} } = sections;
   const storeParts = typeof store === 'object' ? store : undefined;
   const listed: (readonly [readonly PropertyKey[], string | undefined])[] = [
-    [['entra', 'credential', 'secret'], entra?.credential.secret],
+    [['entra', 'credential', 'secret'], entra?.credential?.secret],
     [
       ['entra', 'credential', 'certificate', 'certificateFile'],
-      asFile(entra?.credential.certificate?.certificateFile),
+      asFile(entra?.credential?.certificate?.certificateFile),
     ],
     [
       ['entra', 'credential', 'certificate', 'privateKeyFile'],
-      asFile(entra?.credential.certificate?.privateKeyFile),
+      asFile(entra?.credential?.certificate?.privateKeyFile),
     ],
     [['entra', 'caFile'], asFile(entra?.caFile)],
     [['store'], typeof store === 'string' ? asReference(store) : undefined],
@@ -88,16 +90,16 @@ function listReferences(sections: Sections): Reference[] {
     [['store', 'sentinelPassword'], storeParts?.sentinelPassword],
     [['store', 'caFile'], asFile(storeParts?.caFile)],
     [['keys', 'environment'], keys?.environment],
-    [['clients', 'metadataDocuments', 'caFile'], asFile(clients?.metadataDocuments.caFile)],
+    [['clients', 'metadataDocuments', 'caFile'], asFile(clients?.metadataDocuments?.caFile)],
     ...(clients?.preRegistered ?? []).map(
-      ({ secret }, index) => [['clients', 'preRegistered', index, 'secret'], secret] as const,
+      (client, index) => [['clients', 'preRegistered', index, 'secret'], client?.secret] as const,
     ),
     ...Object.entries(backends).map(
-      ([name, backend]: [string, BackendFile]) =>
-        [['backends', name, 'credential', 'value'], credentialReference(backend.credential)] as const,
+      ([name, backend]) =>
+        [['backends', name, 'credential', 'value'], credentialReference(backend?.credential)] as const,
     ),
-    ...Object.entries(backends).flatMap(([name, { env = {} }]) =>
-      Object.entries(env).map(
+    ...Object.entries(backends).flatMap(([name, backend]) =>
+      Object.entries(backend?.env ?? {}).map(
         ([key, value]) => [['backends', name, 'env', key], asReference(value)] as const,
       ),
     ),

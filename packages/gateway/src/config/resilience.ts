@@ -4,6 +4,7 @@ import { text } from './checked-text.ts';
 import type { BackendConfig } from './config.ts';
 import { bounds, defaults } from './defaults.ts';
 import { type Complaint, complain, type ConfigFault, describePath } from './fault.ts';
+import { isUnsure, type Sound } from './sound-parts.ts';
 
 function whole(name: keyof typeof bounds) {
   return z.int().min(bounds[name].min).max(bounds[name].max);
@@ -92,8 +93,9 @@ function buildHealth({ path, intervalSeconds }: NonNullable<ResilienceFile['heal
 }
 
 /** Nothing ever waits where any number may run. */
-export function checkQueue(name: string, { maxQueued, maxConcurrent }: ResilienceFile): ConfigFault[] {
-  if (maxQueued === 0 || maxConcurrent !== undefined) return [];
+export function checkQueue(name: string, file: Sound<ResilienceFile>): ConfigFault[] {
+  const { maxQueued = 0, maxConcurrent } = file;
+  if (maxQueued === 0 || maxConcurrent !== undefined || isUnsure(file, 'maxConcurrent')) return [];
   const path = describePath(['backends', name, 'maxQueued']);
   return [{ path, ...complain('stands without maxConcurrent', 'Write maxConcurrent too, or remove it') }];
 }

@@ -4,6 +4,7 @@ import type { BackendRules, Requirement, ToolRequirement } from '@valetkey/core/
 import { findLikelyWord } from './did-you-mean.ts';
 import { type ConfigFault, describePath } from './fault.ts';
 import type { RequirementFile, RulesFile } from './rules-schema.ts';
+import type { Sound } from './sound-parts.ts';
 
 export function buildRules(file: RulesFile): BackendRules {
   const { enter, tools, prompts, resources, otherTools, otherPrompts, otherResources } = file;
@@ -45,36 +46,38 @@ export interface KnownNames {
 type Path = readonly PropertyKey[];
 
 /** @param at where the rules stand in the file. */
-export function listRuleFaults(file: RulesFile, at: Path, known: KnownNames): ConfigFault[] {
+export function listRuleFaults(file: Sound<RulesFile>, at: Path, known: KnownNames): ConfigFault[] {
   return [
     ...listWritten(file).flatMap(([requirement, path]) => [
       ...checkScopes(requirement, [...at, ...path], known.scopes),
       ...checkTenants(requirement, [...at, ...path], known.tenants),
     ]),
     ...(['tools', 'prompts', 'resources'] as const).flatMap((kind) =>
-      checkAmbiguity(Object.keys(file[kind]), [...at, kind]),
+      checkAmbiguity(Object.keys(file[kind] ?? {}), [...at, kind]),
     ),
   ];
 }
 
+type SoundRequirement = Sound<RequirementFile>;
+type Written = readonly [SoundRequirement | undefined, Path];
+
 /** Every requirement, and where it stands. */
-function listWritten({ enter, tools, prompts, resources }: RulesFile): [RequirementFile, Path][] {
-  return [
+function listWritten({ enter, tools = {}, prompts = {}, resources = {} }: Sound<RulesFile>) {
+  const written: Written[] = [
     [enter, ['enter']],
-    ...Object.entries(tools).flatMap(([name, rule]): [RequirementFile, Path][] => [
+    ...Object.entries(tools).flatMap(([name, rule]): Written[] => [
       [rule, ['tools', name]],
-      ...(rule.readOnlyUnless === undefined
-        ? []
-        : [[rule.readOnlyUnless, ['tools', name, 'readOnlyUnless']] as [RequirementFile, Path]]),
+      [rule?.readOnlyUnless, ['tools', name, 'readOnlyUnless']],
     ]),
-    ...Object.entries(prompts).map(([name, rule]): [RequirementFile, Path] => [rule, ['prompts', name]]),
-    ...Object.entries(resources).map(([uri, rule]): [RequirementFile, Path] => [rule, ['resources', uri]]),
+    ...Object.entries(prompts).map(([name, rule]): Written => [rule, ['prompts', name]]),
+    ...Object.entries(resources).map(([uri, rule]): Written => [rule, ['resources', uri]]),
   ];
+  return written.flatMap(([rule, path]) => (rule === undefined ? [] : [[rule, path] as const]));
 }
 
-function checkScopes({ scopes = [] }: RequirementFile, at: Path, known: readonly string[] | undefined) {
+function checkScopes({ scopes = [] }: SoundRequirement, at: Path, known: readonly string[] | undefined) {
   return scopes.flatMap((scope, index): ConfigFault[] => {
-    if (known === undefined || known.includes(scope)) return [];
+    if (scope === undefined || known === undefined || known.includes(scope)) return [];
     const meant = findLikelyWord(scope, known);
     return [
       {
@@ -86,9 +89,9 @@ function checkScopes({ scopes = [] }: RequirementFile, at: Path, known: readonly
   });
 }
 
-function checkTenants({ tenants = [] }: RequirementFile, at: Path, known: readonly string[] | undefined) {
+function checkTenants({ tenants = [] }: SoundRequirement, at: Path, known: readonly string[] | undefined) {
   return tenants.flatMap((tenant, index): ConfigFault[] =>
-    known === undefined || known.includes(tenant)
+    tenant === undefined || known === undefined || known.includes(tenant)
       ? []
       : [
           {

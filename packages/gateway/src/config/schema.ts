@@ -12,7 +12,13 @@ import { rulesShape } from './rules-schema.ts';
 import { scopesSchema } from './scopes.ts';
 import { keysSchema, leaverSchema, lifetimesSchema, streamsSchema } from './sessions.ts';
 import { accessLogSchema, telemetrySchema } from './telemetry.ts';
-import { checkBackendPath, checkHostHeader, checkOrigin, checkRedirectUri } from './url-rules.ts';
+import {
+  checkBackendPath,
+  checkHostHeader,
+  checkOrigin,
+  checkRedirectUri,
+  hostHeaderPattern,
+} from './url-rules.ts';
 import {
   checkBackendName,
   checkCidr,
@@ -169,7 +175,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   allowedHosts: z
-    .array(text(checkHostHeader))
+    .array(text(checkHostHeader).meta({ pattern: hostHeaderPattern.source }))
     .default([])
     .describe('Values of the Host header to accept beside that of publicUrl: a proxy may send its own.'),
   allowedOrigins: z

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { text } from './checked-text.ts';
 import type { ResourceScope } from './config.ts';
+import { isUnsure, type Sound, wholeList, wholeNames } from './sound-parts.ts';
 import { checkScopeName } from './word-rules.ts';
 
 const sentence = z.string().min(1).max(300);
@@ -32,6 +33,24 @@ export const scopesSchema = z
       '{ description, entra } with the scopes of Entra that it brings. Default: <name>.use.',
   );
 
+/** @returns the names of the scopes that a section has; undefined where one of them is in doubt. */
+export function listScopeNames(
+  name: string,
+  section: { readonly scopes?: Sound<z.output<typeof scopesSchema>> | undefined },
+): readonly string[] | undefined {
+  const { scopes } = section;
+  if (scopes === undefined) return isUnsure(section, 'scopes') ? undefined : [standardName(name)];
+  return isList(scopes) ? wholeList(scopes) : wholeNames(scopes);
+}
+
+function isList<List extends readonly unknown[]>(scopes: List | object): scopes is List {
+  return Array.isArray(scopes);
+}
+
+function standardName(name: string): string {
+  return `${name}.use`;
+}
+
 /** @param title of the resource, for the sentences that nobody wrote. */
 export function buildScopes(
   name: string,
@@ -43,7 +62,7 @@ export function buildScopes(
       typeof told === 'string' ? { name: scope, description: told } : { name: scope, ...told },
     );
   }
-  const names = [...new Set(scopes ?? [`${name}.use`])];
+  const names = [...new Set(scopes ?? [standardName(name)])];
   const only = names.length === 1;
   return names.map((scope) => ({
     name: scope,

@@ -5,8 +5,9 @@ import * as z from 'zod';
 import type { KeysConfig } from './config.ts';
 import { bounds, defaults } from './defaults.ts';
 import { type ConfigFault, complain } from './fault.ts';
-import { type Resolved, resolvePath, type Surroundings } from './references.ts';
+import { type Resolved, resolvePath, type Sections, type Surroundings } from './references.ts';
 import type { ConfigFile } from './schema.ts';
+import { isUnsure } from './sound-parts.ts';
 
 function whole(name: keyof typeof bounds & keyof typeof defaults) {
   const standard: unknown = defaults[name];
@@ -88,7 +89,7 @@ export const keysSchema = z.strictObject({
     .describe('For keyVault: client id of a managed identity. Default: the credential of `entra`.'),
 });
 
-export function checkKeys(keys: ConfigFile['keys'] | undefined, { values }: Resolved): ConfigFault[] {
+export function checkKeys(keys: Sections['keys'], { values }: Resolved): ConfigFault[] {
   if (keys === undefined) return [];
   const faults: ConfigFault[] = [];
   if (keys.environment !== undefined && keys.keyVault !== undefined)
@@ -96,7 +97,7 @@ export function checkKeys(keys: ConfigFile['keys'] | undefined, { values }: Reso
       path: 'keys.environment',
       ...complain('cannot be combined with keys.keyVault', 'Keep one of them'),
     });
-  if (keys.managedIdentity !== undefined && keys.keyVault === undefined)
+  if (keys.managedIdentity !== undefined && keys.keyVault === undefined && !isUnsure(keys, 'keyVault'))
     faults.push({ path: 'keys.managedIdentity', ...complain('is for keys.keyVault only', 'Remove it') });
   const json = values.get('keys.environment');
   const ring = json === undefined ? undefined : parseKeyRing(parseJson(json));

@@ -72,6 +72,8 @@ function describeIssue(issue: Issue, keys: readonly string[]): Complaint {
     const { tooMuch, unit } = sizes[issue.origin] ?? plainSize;
     return complain(tooMuch, `Write at most ${countOf(issue.maximum, unit)}`);
   }
+  // Its message is ours: it says what it should be.
+  if (issue.code === 'invalid_format') return complain(issue.message, 'See the reference');
   return complain('is not valid', 'See the reference');
 }
 

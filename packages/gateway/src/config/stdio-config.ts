@@ -13,6 +13,7 @@ import { buildRules, listRuleFaults } from './rules.ts';
 import { rulesShape } from './rules-schema.ts';
 import { cloud, guid, path } from './schema.ts';
 import { listShapeFaults } from './shape-faults.ts';
+import { keepSound, type Sound } from './sound-parts.ts';
 import { checkBackendName } from './word-rules.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -97,13 +98,24 @@ export function loadStdioConfig(file: string): Result<StdioConfig, ConfigFault[]
   const document = content === undefined ? err([unreadable(file)]) : parseYaml(content);
   if (!document.ok) return document;
   const shape = stdioSchema.safeParse(document.value);
-  if (!shape.success) return err(listShapeFaults(shape.error, stdioSchema));
-  const { data } = shape;
-  if (data.server.identity === 'none' && Object.keys(data.server.tokens).length > 0)
-    return err([noWayForTokens]);
-  const faults = listRuleFaults(data.server, ['server'], { tenants: [data.entra.tenant] });
-  if (faults.length > 0) return err(faults);
-  return ok(build(data, (relative) => resolve(dirname(resolve(file)), relative)));
+  const sound: SoundStdio = shape.success ? shape.data : (keepSound(stdioSchema, document.value) ?? {});
+  const faults = [
+    ...(shape.success ? [] : listShapeFaults(shape.error, stdioSchema)),
+    ...listCrossFaults(sound),
+  ];
+  if (!shape.success || faults.length > 0) return err(faults);
+  return ok(build(shape.data, (relative) => resolve(dirname(resolve(file)), relative)));
+}
+
+type SoundStdio = Sound<z.output<typeof stdioSchema>>;
+
+function listCrossFaults({ entra, server = {} }: SoundStdio): ConfigFault[] {
+  const { identity, tokens = {} } = server;
+  const tenants = entra?.tenant === undefined ? undefined : [entra.tenant];
+  return [
+    ...(identity === 'none' && Object.keys(tokens).length > 0 ? [noWayForTokens] : []),
+    ...listRuleFaults(server, ['server'], { tenants }),
+  ];
 }
 
 const noWayForTokens: ConfigFault = {

@@ -4,26 +4,27 @@ import { Secret } from '@valetkey/core/base/secret';
 import type { StoreConfig } from './config.ts';
 import { defaults } from './defaults.ts';
 import { type ConfigFault, complain } from './fault.ts';
-import { type Resolved, resolvePath, type Surroundings } from './references.ts';
+import { type Resolved, resolvePath, type Sections, type Surroundings } from './references.ts';
 import type { ConfigFile } from './schema.ts';
 import { parseStoreUrl, type StoreAddress } from './store-url.ts';
 import { isReference } from './word-rules.ts';
 
 type StoreFile = ConfigFile['store'];
+type SoundStore = NonNullable<Sections['store']>;
 
 /** What only the resolved address can show, and what must not be said twice. */
-export function checkStore(store: StoreFile | undefined, resolved: Resolved): ConfigFault[] {
+export function checkStore(store: Sections['store'], resolved: Resolved): ConfigFault[] {
   if (store === undefined) return [];
   const path = urlPathOf(store);
   const text = urlOf(store, resolved);
   if (text === undefined) return [];
   const address = parseStoreUrl(text);
-  if (!address.ok) return isReference(writtenUrlOf(store)) ? [{ path, ...address.error }] : [];
+  if (!address.ok) return isReference(writtenUrlOf(store) ?? '') ? [{ path, ...address.error }] : [];
   return typeof store === 'string' ? [] : checkParts(store, address.value, resolved);
 }
 
 function checkParts(
-  store: Exclude<StoreFile, string>,
+  store: Exclude<SoundStore, string>,
   address: StoreAddress,
   resolved: Resolved,
 ): ConfigFault[] {
@@ -83,18 +84,18 @@ export function buildStore(store: StoreFile, resolved: Resolved, surroundings: S
   };
 }
 
-function writtenUrlOf(store: StoreFile): string {
+function writtenUrlOf(store: SoundStore): string | undefined {
   return typeof store === 'string' ? store : store.url;
 }
 
-function urlPathOf(store: StoreFile): string {
+function urlPathOf(store: SoundStore): string {
   return typeof store === 'string' ? 'store' : 'store.url';
 }
 
-/** Undefined where the reference did not resolve, which is a fault by itself. */
-function urlOf(store: StoreFile, resolved: Resolved): string | undefined {
+/** Undefined where it has not its shape or the reference did not resolve, which are faults by themselves. */
+function urlOf(store: SoundStore, resolved: Resolved): string | undefined {
   const written = writtenUrlOf(store);
-  return isReference(written) ? resolved.values.get(urlPathOf(store)) : written;
+  return written !== undefined && isReference(written) ? resolved.values.get(urlPathOf(store)) : written;
 }
 
 function asSecret(text: string | undefined): Secret | undefined {

@@ -5,8 +5,9 @@ import { text } from './checked-text.ts';
 import type { AccessLogConfig, Config, OtlpConfig, TelemetryConfig } from './config.ts';
 import { bounds, defaults } from './defaults.ts';
 import { type Complaint, type ConfigFault, complain } from './fault.ts';
-import { resolvePath, type Surroundings } from './references.ts';
+import { resolvePath, type Sections, type Surroundings } from './references.ts';
 import type { ConfigFile } from './schema.ts';
+import { isUnsure } from './sound-parts.ts';
 import { parseUrl } from './url-rules.ts';
 
 const endpoint = text(checkOtlpEndpoint)
@@ -201,12 +202,10 @@ function parseListen(address: string): { readonly host: string; readonly port: n
 }
 
 /** Whoever scrapes must not reach the gateway by the same door, and the other way round. */
-export function checkTelemetry(
-  telemetry: ConfigFile['telemetry'] | undefined,
-  listen: ConfigFile['listen'] | undefined,
-): ConfigFault[] {
-  const prometheus = telemetry?.metrics.prometheus;
-  if (typeof prometheus !== 'object' || prometheus.listen === undefined) return [];
+export function checkTelemetry(telemetry: Sections['telemetry'], listen: Sections['listen']): ConfigFault[] {
+  const prometheus = telemetry?.metrics?.prometheus;
+  if (typeof prometheus !== 'object' || prometheus.listen === undefined || isUnsure(listen, 'port'))
+    return [];
   const { port } = parseListen(prometheus.listen);
   if (port === 0 || port !== (listen?.port ?? defaults.listenPort)) return [];
   return [

@@ -25,9 +25,11 @@ export function checkOrigin(text: string): Complaint | undefined {
   return undefined;
 }
 
+export const hostHeaderPattern = /^[\w.-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:]+\](:\d{1,5})?$/;
+
 /** What a proxy sends as `Host` (RFC 9110 §7.2): a name or an address, with a port where it is not the usual one. */
 export function checkHostHeader(text: string): Complaint | undefined {
-  if (/^[\w.-]+(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/i.test(text)) return undefined;
+  if (hostHeaderPattern.test(text)) return undefined;
   const url = /[/?#@]/.test(text)
     ? parseUrl(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`)
     : undefined;
