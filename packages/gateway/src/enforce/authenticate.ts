@@ -1,5 +1,7 @@
+import { createDerived } from '@valetkey/core/base/derived';
 import { andThen, type Eventually } from '@valetkey/core/base/eventually';
-import { err, type Result } from '@valetkey/core/base/result';
+import { err, ok, type Result } from '@valetkey/core/base/result';
+import { hashToken } from '@valetkey/core/crypto/token-hash';
 import type { Exchange } from '../http/exchange.ts';
 import { findRawHeader } from '../http/raw-headers.ts';
 import { parseBearer } from './bearer.ts';
@@ -17,14 +19,20 @@ export function authenticate(
   verifier: TokenVerifier,
   resource: string,
 ): Eventually<Result<VerifiedToken, Stop>> {
-  // `headers.authorization` would silently be the first of two.
-  const bearer = parseBearer(findRawHeader(req.rawHeaders, 'authorization'));
+  const bearer = findBearer(req.rawHeaders);
   if (!bearer.ok) {
     return bearer.error === 'missing'
       ? stop({ kind: 'no_token' })
       : stop({ kind: 'bad_token' }, bearer.error);
   }
-  return andThen(verifier.verify(bearer.value, resource), (token) =>
-    token.ok ? token : err({ refusal: { kind: 'bad_token' }, reason: token.error }),
+  const { token, hash } = bearer.value;
+  return andThen(verifier.verify(token, resource, hash), (verified) =>
+    verified.ok ? verified : err({ refusal: { kind: 'bad_token' }, reason: verified.error }),
   );
 }
+
+const findBearer = createDerived((rawHeaders: readonly string[]) => {
+  // `headers.authorization` would silently be the first of two.
+  const bearer = parseBearer(findRawHeader(rawHeaders, 'authorization'));
+  return bearer.ok ? ok({ token: bearer.value, hash: hashToken(bearer.value) }) : bearer;
+});

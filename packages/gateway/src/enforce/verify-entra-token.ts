@@ -39,8 +39,7 @@ export function createEntraTokenVerifier(options: EntraTokenVerifierOptions): To
   }
 
   return {
-    async verify(token): Promise<Result<VerifiedToken, TokenFault>> {
-      const id = hashToken(token);
+    async verify(token, _resource, id = hashToken(token)): Promise<Result<VerifiedToken, TokenFault>> {
       const remembered = known.get(id);
       if (remembered !== undefined) {
         if (nowSeconds(clock) < remembered.expiresAtSeconds) return ok(remembered);

@@ -37,8 +37,11 @@ export interface VerifiedToken {
 export type Verdict = Result<VerifiedToken, TokenFault>;
 
 export interface TokenVerifier {
-  /** @param resource the resource the request was sent to: the only audience accepted, byte for byte. */
-  verify(token: string, resource: string): Eventually<Verdict>;
+  /**
+   * @param resource the resource the request was sent to: the only audience accepted, byte for byte.
+   * @param hash `hashToken(token)`, where it is known.
+   */
+  verify(token: string, resource: string, hash?: string): Eventually<Verdict>;
 }
 
 export interface TokenVerifierOptions {
@@ -90,8 +93,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 
   return {
     /** Most tokens are known, and nobody waits for a promise that is kept already. */
-    verify(token, resource) {
-      const id = hashToken(token);
+    verify(token, resource, id = hashToken(token)) {
       const known = opened.get(id);
       if (known === undefined) return verifyFresh(id, token, resource);
       const verdict = judge(known, resource);

@@ -110,15 +110,15 @@ export class FastConnection implements ResponseOwner {
       this.socket.pause();
       return;
     }
-    const head = this.#fast.readRequest(bytes);
-    if (head === undefined) {
+    const message = this.#fast.readRequest(bytes);
+    if (message === undefined) {
       this.#handOver(bytes);
       return;
     }
     this.#hasAsked = true;
     const response = new FastResponse(this);
     this.#response = response;
-    const request = new FastRequest(head, this.socket);
+    const request = new FastRequest(message, this.socket);
     // Both have what the way of an MCP request looks at, and `isServed` lets no other request come here.
     this.#fast.server.emit(
       'request',

@@ -3,6 +3,7 @@
  * goes on is an `Exchange`. Knows no OAuth and no MCP beyond the names of headers that CORS must list.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createDerived } from '@valetkey/core/base/derived';
 import type { RandomBytes } from '@valetkey/core/base/random';
 import type { Logger } from 'pino';
 import { StoreUnavailable } from '../store/driver.ts';
@@ -93,7 +94,7 @@ export function createRouter(
     const cors = (row ?? first)?.cors ?? 'none';
     applyCors(res, cors);
 
-    if (!isOwnHost(onlyHost(req)) && !anyHostPaths.has(path))
+    if (!isOwnHost(onlyHost(req.rawHeaders)) && !anyHostPaths.has(path))
       return sendRefusal(exchange, refusals.foreignHost);
     if (rows.length === 0) return notFound(exchange);
     if (exchange.method === 'OPTIONS') return answerOptions(exchange, rows);
@@ -177,10 +178,10 @@ class OpenExchange implements Exchange {
 function ignore(): void {}
 
 /** Node takes the first of several; a proxy in front may have looked at another (RFC 9112 §3.2). */
-function onlyHost(req: IncomingMessage): string | undefined {
-  const host = findRawHeader(req.rawHeaders, 'host');
+const onlyHost = createDerived((rawHeaders: readonly string[]): string | undefined => {
+  const host = findRawHeader(rawHeaders, 'host');
   return typeof host === 'string' ? host : undefined;
-}
+});
 
 /** Before bearer checks and limits: a browser sends a preflight without credentials, and takes no challenge. */
 function answerOptions({ req, res }: Exchange, rows: readonly Route[]): void {

@@ -1,3 +1,4 @@
+import { createDerived } from '@valetkey/core/base/derived';
 import type { BackendConfig } from '../config/config.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { ForwardRequest } from './backend-proxy.ts';
@@ -15,6 +16,8 @@ export interface UpstreamHeadersOptions {
 export interface BackendHeaders {
   /** Those of the client that may pass, in the flat form of `IncomingMessage.rawHeaders`. */
   readonly passed: readonly string[];
+  /** Of this request alone, in the same form: its id and its trace. */
+  readonly also: readonly string[];
   /** What the gateway vouches for: objects that are the same for many requests. An empty value is not sent. */
   readonly own: readonly OwnHeaders[];
 }
@@ -38,14 +41,14 @@ const always: OwnHeaders = { 'accept-encoding': 'identity' };
 export function createUpstreamHeaders(options: UpstreamHeadersOptions): UpstreamHeaders {
   const { backend, identity, credential } = options;
   /** By the headers in whose favour those of the client are dropped. */
-  const filters = new WeakMap<OwnHeaders, ReturnType<typeof createRequestHeaderFilter>>();
+  const filters = new WeakMap<OwnHeaders, Filters>();
 
   function filterFor(own: OwnHeaders) {
     const found = filters.get(own);
     if (found !== undefined) return found;
-    const filter = createRequestHeaderFilter([...credential.headerNames, ...Object.keys(own)]);
-    filters.set(own, filter);
-    return filter;
+    const made = createFilters([...credential.headerNames, ...Object.keys(own)]);
+    filters.set(own, made);
+    return made;
   }
 
   function write(
@@ -56,9 +59,9 @@ export function createUpstreamHeaders(options: UpstreamHeadersOptions): Upstream
     identified: IdentityHeaders,
   ): BackendHeaders {
     const trace = request.watch?.sending() ?? [];
-    const passed = filterFor(own)(req.rawHeaders, trace.length > 0 ? traceHeaders : undefined);
-    passed.push('x-request-id', id, ...trace);
-    return { passed, own: [identified, shown, own, always] };
+    const { all, untraced } = filterFor(own);
+    const passed = (trace.length > 0 ? untraced : all)(req.rawHeaders);
+    return { passed, also: ['x-request-id', id, ...trace], own: [identified, shown, own, always] };
   }
 
   return (exchange, request, shown, own) => {
@@ -69,8 +72,27 @@ export function createUpstreamHeaders(options: UpstreamHeadersOptions): Upstream
   };
 }
 
+type Filter = (rawHeaders: readonly string[]) => readonly string[];
+
+interface Filters {
+  readonly all: Filter;
+  /** Without the client's trace, in favour of ours. */
+  readonly untraced: Filter;
+}
+
+function createFilters(dropped: readonly string[]): Filters {
+  const filter = createRequestHeaderFilter(dropped);
+  return {
+    all: createDerived((rawHeaders) => {
+      const kept = filter(rawHeaders);
+      return Object.isFrozen(rawHeaders) ? Object.freeze(kept) : kept;
+    }),
+    untraced: (rawHeaders) => filter(rawHeaders, traceHeaders),
+  };
+}
+
 /** All of them in the flat form. */
-export function listHeaders({ passed, own }: BackendHeaders): string[] {
+export function listHeaders({ passed, also, own }: BackendHeaders): string[] {
   const sent = own.flatMap((each) => Object.entries(each)).filter(([, value]) => value !== '');
-  return [...passed, ...sent.flat()];
+  return [...passed, ...also, ...sent.flat()];
 }

@@ -9,7 +9,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-const noHeaders = { passed: [], own: [] };
+const noHeaders = { passed: [], also: [], own: [] };
 const openers = { 'our own client': openHttpUpstream, undici: openUndiciUpstream };
 
 test.each(

@@ -47,7 +47,7 @@ const openHttp = (listener: RequestListener) => listen(createHttpServer(listener
 const get: UpstreamRequest = {
   method: 'GET',
   path: '/',
-  headers: { passed: [], own: [] },
+  headers: { passed: [], also: [], own: [] },
   body: undefined,
   firstByteMs: 5000,
 };

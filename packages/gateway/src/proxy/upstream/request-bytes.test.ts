@@ -5,7 +5,7 @@ import type { UpstreamRequest } from './upstream.ts';
 const request = {
   method: 'POST',
   path: '/mcp?a=1',
-  headers: { passed: ['X-A', '1'], own: [{ 'x-b': 'é', 'x-none': '' }, {}] },
+  headers: { passed: ['X-A', '1'], also: ['x-request-id', 'r'], own: [{ 'x-b': 'é', 'x-none': '' }, {}] },
   firstByteMs: 1,
 };
 const writeRequest = (asked: UpstreamRequest, host: string) => createRequestWriter(host)(asked);
@@ -14,7 +14,7 @@ test('head and body in one buffer', () => {
   const [bytes, ...more] = writeRequest({ ...request, body: Buffer.from('{"a":"é"}') }, 'host:1');
   expect(more).toEqual([]);
   expect(Buffer.from(bytes ?? []).toString('latin1')).toBe(
-    'POST /mcp?a=1 HTTP/1.1\r\nhost: host:1\r\nX-A: 1\r\nx-b: é\r\ncontent-length: 10\r\n\r\n{"a":"Ã©"}',
+    'POST /mcp?a=1 HTTP/1.1\r\nhost: host:1\r\nX-A: 1\r\nx-request-id: r\r\nx-b: é\r\ncontent-length: 10\r\n\r\n{"a":"Ã©"}',
   );
 });
 
@@ -50,6 +50,6 @@ test.each([
   ['', 'a'],
 ])('A53: the header %j with the value %j is not sent', (name, value) => {
   expect(() =>
-    writeRequest({ ...request, headers: { passed: [], own: [{ [name]: value }] }, body: undefined }, 'host'),
+    writeRequest({ ...request, headers: { passed: [], also: [], own: [{ [name]: value }] }, body: undefined }, 'host'),
   ).toThrow(UnsafeHeader);
 });

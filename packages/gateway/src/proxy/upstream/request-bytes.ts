@@ -1,3 +1,4 @@
+import { createDerived } from '@valetkey/core/base/derived';
 import type { OwnHeaders } from '../upstream-headers.ts';
 import type { UpstreamRequest } from './upstream.ts';
 
@@ -21,6 +22,7 @@ export class UnsafeHeader extends Error {
  */
 export function createRequestWriter(host: string): (request: UpstreamRequest) => readonly Uint8Array[] {
   const written = new WeakMap<OwnHeaders, string>();
+  const writePassed = createDerived(writePairs);
 
   function writeOwn(own: OwnHeaders): string {
     const known = written.get(own);
@@ -31,10 +33,8 @@ export function createRequestWriter(host: string): (request: UpstreamRequest) =>
   }
 
   return ({ method, path, headers, body }) => {
-    const { passed, own } = headers;
-    let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
-    for (let index = 0; index + 1 < passed.length; index += 2)
-      head += `${passed[index]}: ${passed[index + 1]}\r\n`;
+    const { passed, also, own } = headers;
+    let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${writePassed(passed)}${writePairs(also)}`;
     for (const each of own) head += writeOwn(each);
     // A POST without a body says so; the others have none.
     if (body !== undefined || method === 'POST') head += `content-length: ${body?.length ?? 0}\r\n`;
@@ -46,6 +46,13 @@ export function createRequestWriter(host: string): (request: UpstreamRequest) =>
     bytes.set(body, head.length);
     return [bytes];
   };
+}
+
+function writePairs(headers: readonly string[]): string {
+  let lines = '';
+  for (let index = 0; index + 1 < headers.length; index += 2)
+    lines += `${headers[index]}: ${headers[index + 1]}\r\n`;
+  return lines;
 }
 
 function writeLines(own: OwnHeaders): string {
