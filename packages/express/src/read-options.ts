@@ -1,3 +1,4 @@
+import { withOrigins } from './option-origins.ts';
 import type { ValetkeyOptions } from './valetkey.ts';
 
 /**
@@ -7,12 +8,13 @@ import type { ValetkeyOptions } from './valetkey.ts';
  * `VALETKEY_AUDIT_FILE`, `VALETKEY_CLOUD`; for another authority than Microsoft's `VALETKEY_AUTHORITY_HOST`,
  * `VALETKEY_BROWSER_AUTHORITY_HOST`, `VALETKEY_GRAPH_HOST`, `VALETKEY_CA_FILE`.
  *
- * What is missing is found by `valetkey()`, together with whatever else is wrong.
+ * What is missing is found by `valetkey()`, together with whatever else is wrong; each fault names its variable, also
+ * where the program adds options of its own.
  */
 export function readOptions(env: Readonly<Record<string, string | undefined>>): ValetkeyOptions {
   const read = (name: string) => (env[name] === '' ? undefined : env[name]);
   const keys = withoutGaps({ file: read('VALETKEY_KEY_FILE'), environment: read('VALETKEY_KEYS') });
-  return withoutGaps({
+  const options = withoutGaps({
     publicUrl: read('VALETKEY_PUBLIC_URL'),
     entra: withoutGaps({
       cloud: readCloud(read),
@@ -27,7 +29,8 @@ export function readOptions(env: Readonly<Record<string, string | undefined>>): 
       read('VALETKEY_AUDIT_FILE') === undefined
         ? undefined
         : { stdout: false, file: read('VALETKEY_AUDIT_FILE') },
-  }) as unknown as ValetkeyOptions;
+  });
+  return withOrigins(options) as unknown as ValetkeyOptions;
 }
 
 type Read = (name: string) => string | undefined;

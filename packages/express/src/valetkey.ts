@@ -17,6 +17,7 @@ import type { GuardedMcpServer } from './guarded-mcp-server.ts';
 import { type GuardableServer, guardServer, type Requires } from './guarded-server.ts';
 import { createLegacyRoutes, type ServerFactory } from './legacy-sse.ts';
 import { createMcpRoute, type McpHandler } from './mcp-door.ts';
+import { nameVariables } from './option-origins.ts';
 import { OptionsFault } from './options-fault.ts';
 import { type FetchHandler, openFetchFace } from './fetch-face.ts';
 import { createWorld } from './world.ts';
@@ -88,7 +89,7 @@ export interface ValetkeyOptions extends OwnServerOptions {
  */
 export async function valetkey({ world: given, ...options }: ValetkeyOptions): Promise<Valetkey> {
   const config = loadOwnServer(options, { env: process.env });
-  if (!config.ok) throw new OptionsFault(config.error);
+  if (!config.ok) throw new OptionsFault(nameVariables(config.error, options));
   const front = await openFront(config.value, createWorld(given));
   const { resource } = config.value;
   const tokens = createEntraTokens(front);
