@@ -40,6 +40,7 @@ afterAll(async () => {
   await canary.close();
 });
 beforeEach(async () => {
+  product.time.aheadMs = 0;
   await product.reload({ backends: backendOf() });
   tokens = await obtainTokens(product, product.people.reader);
   canary.arrivals.length = 0;
@@ -71,6 +72,14 @@ test.each<[string, Record<string, unknown>, Record<string, string>]>([
     slow.close();
   },
 );
+
+test('A56: a call whose token expired while it was being sent is not made', async () => {
+  const slow = await beginSlowCall(product.mcpUrl, tokens.accessToken, call);
+  product.time.aheadMs = 2 * 3600 * 1000;
+  expect(await slow.finish()).toBe(401);
+  expect(arrived('wipe')).toEqual([]);
+  slow.close();
+});
 
 test('A24: a call that was being sent while the rules changed is judged by the rules of now', async () => {
   const slow = await beginSlowCall(product.mcpUrl, tokens.accessToken, call);

@@ -42,7 +42,6 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
   product = await startProduct({ backends: () => backendOf() });
-  holder = (await obtainTokens(product, product.people.writer)).accessToken;
 });
 afterAll(async () => {
   await product.close();
@@ -50,7 +49,9 @@ afterAll(async () => {
   await new Promise((resolve) => backend.close(resolve));
 });
 beforeEach(async () => {
+  product.time.aheadMs = 0;
   await product.reload({ backends: backendOf() });
+  holder = (await obtainTokens(product, product.people.writer)).accessToken;
   tokens = await obtainTokens(product, product.people.reader);
   arrived.length = 0;
 });
@@ -103,6 +104,17 @@ test('A56 A22: a call of a session that ended while it waited is not made', asyn
   expect(headers.get('www-authenticate')).toContain('error="invalid_token"');
   expect(wiped()).toEqual([]);
   await expect.poll(() => reasonsOf(401)).toContain('session_ended');
+});
+
+test('A56: nor is one whose token has expired', async () => {
+  const place = await takeThePlace();
+  const waiting = wipe();
+  await letInBefore();
+  product.time.aheadMs = 2 * 3600 * 1000;
+  await place.leave();
+  expect((await waiting).status).toBe(401);
+  expect(wiped()).toEqual([]);
+  await expect.poll(() => reasonsOf(401)).toContain('token_expired');
 });
 
 test('A24: a call that waited while the rules changed is judged by the rules of now', async () => {

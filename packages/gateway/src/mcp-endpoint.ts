@@ -61,7 +61,7 @@ export function createMcpEndpoint(options: McpEndpointOptions): Handler {
     if (!caller.ok) return call.unauthenticated(caller.error.reason, refuse(exchange, caller.error.refusal));
     const { principal } = caller.value;
     call.authenticated(principal);
-    const right = holdRight(exchange, caller.value, backend.resource, streams);
+    const right = holdRight(exchange, caller.value, backend.resource, streams, clock);
 
     const read = readAsked(exchange, limits, options.methods);
     const asked = read instanceof Promise ? await read : read;

@@ -1,3 +1,4 @@
+import { type Clock, nowSeconds } from '@valetkey/core/base/clock';
 import type { Operation } from '@valetkey/core/mcp/operation';
 import type { Principal } from '@valetkey/core/policy/principal';
 import type { VerifiedToken } from '../enforce/verify-token.ts';
@@ -6,7 +7,7 @@ import type { CutReason, OpenStream, OpenStreams } from '../proxy/open-streams.t
 
 /** The right of a request to be answered, which can end while the request is under way. */
 export interface HeldRight {
-  /** Why it has ended; undefined: it has not. */
+  /** Why it has ended, which a token may have done by itself meanwhile; undefined: it has not. */
   lost(): CutReason | undefined;
   /** The answer is a stream about these, which lasts: it ends with the right to each of them. */
   lastsFor(operations: readonly Operation[]): void;
@@ -26,8 +27,9 @@ export function holdRight(
   token: VerifiedToken,
   resource: string,
   streams: OpenStreams,
+  clock: Clock,
 ): HeldRight {
-  return new RequestRight(exchange.res, token, resource, streams);
+  return new RequestRight(exchange.res, token, resource, streams, clock);
 }
 
 /** A class for the sake of its cost, as `OpenCallRecord` is. */
@@ -37,14 +39,22 @@ class RequestRight implements HeldRight, OpenStream {
   readonly expiresAtSeconds: number;
   lasting: readonly Operation[] = [];
   readonly #res: Exchange['res'];
+  readonly #clock: Clock;
   #lost: CutReason | undefined;
   #cut: CutReason | undefined;
 
-  constructor(res: Exchange['res'], token: VerifiedToken, resource: string, streams: OpenStreams) {
+  constructor(
+    res: Exchange['res'],
+    token: VerifiedToken,
+    resource: string,
+    streams: OpenStreams,
+    clock: Clock,
+  ) {
     this.principal = token.principal;
     this.expiresAtSeconds = token.expiresAtSeconds;
     this.resource = resource;
     this.#res = res;
+    this.#clock = clock;
     const close = streams.open(this);
     if (res.closed) close();
     else res.on('close', close);
@@ -56,7 +66,8 @@ class RequestRight implements HeldRight, OpenStream {
   }
 
   lost(): CutReason | undefined {
-    return this.#lost;
+    if (this.#lost !== undefined) return this.#lost;
+    return this.expiresAtSeconds <= nowSeconds(this.#clock) ? 'token_expired' : undefined;
   }
 
   lastsFor(operations: readonly Operation[]): void {

@@ -12,7 +12,7 @@ export type CutReason =
   | 'session_ended'
   /** the person's roles or groups, or the rules about them */
   | 'rights_changed'
-  /** by setting */
+  /** of a stream by setting, of what has not gone out yet in any case */
   | 'token_expired'
   /** the configuration has the backend no longer */
   | 'not_served';

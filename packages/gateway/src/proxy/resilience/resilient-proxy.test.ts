@@ -55,9 +55,16 @@ async function openWay(listener: RequestListener, changes: Partial<BackendConfig
   });
   closers.push(() => proxy.close());
   const faults: string[] = [];
+  /** What each that waited is told in turn, how many asked, and how many came at all. */
+  const rights = { answers: [] as boolean[], asked: 0, came: 0 };
   const front = await startFront(async (exchange) => {
     const { 'x-load': load = 'call' } = exchange.req.headers;
+    rights.came += 1;
     const forwarded = await proxy.forward(exchange, {
+      mayStill() {
+        rights.asked += 1;
+        return rights.answers.shift() ?? true;
+      },
       principal: anna,
       body: Buffer.from('{"jsonrpc":"2.0","id":1,"method":"ping"}'),
       era: 'legacy',
@@ -77,7 +84,7 @@ async function openWay(listener: RequestListener, changes: Partial<BackendConfig
     const answer = await rawRequest(front.url, { headers: { 'x-load': load } });
     return answer.statusCode === 599 ? readText(answer) : answer.statusCode;
   };
-  return { ask, faults, front, back, proxy, time, lines, tick: () => ticks[0]?.() };
+  return { ask, faults, rights, front, back, proxy, time, lines, tick: () => ticks[0]?.() };
 }
 
 const answerOk = (_req: IncomingMessage, res: ServerResponse) =>
@@ -223,6 +230,32 @@ test('one that waits gets the place of one that ends; whose client leaves takes 
   await expect.poll(() => held.length).toBe(1);
   held.shift()?.writeHead(200).end('{}');
   expect(await waiting).toBe(200);
+});
+
+test('A56: one that waited is asked about before it goes out: without its right it leaves its place to the next', async () => {
+  const held: ServerResponse[] = [];
+  let arrived = 0;
+  const { ask, rights, proxy, back } = await openWay(
+    (_req, res) => {
+      arrived += 1;
+      held.push(res);
+    },
+    { capacity: { maxConcurrent: 1, maxQueued: 2, queueMs: 5000 } },
+  );
+  const first = ask();
+  await once(back.server, 'request');
+  expect(rights.asked, 'of one that goes at once nothing is asked').toBe(0);
+  rights.answers.push(false);
+  const lapsed = ask();
+  await expect.poll(() => rights.came).toBe(2);
+  const next = ask();
+  await expect.poll(() => rights.came).toBe(3);
+  held[0]?.writeHead(200).end('{}');
+  expect([await first, await lapsed]).toEqual([200, 'lapsed']);
+  await expect.poll(() => held.length).toBe(2);
+  held[1]?.writeHead(200).end('{}');
+  expect(await next).toBe(200);
+  expect([rights.asked, arrived, proxy.state().breaker]).toEqual([2, 2, 'closed']);
 });
 
 test('health: by a path, the credential with it and nobody’s identity; down and up again are logged once each', async () => {
