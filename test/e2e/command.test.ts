@@ -220,15 +220,19 @@ test('A2: `valetkey check` lists every fault at once, each with its path and rem
   expect(stderr).not.toContain(secretText);
 });
 
-test('A15: `valetkey check --print` shows the whole configuration without a secret', async () => {
+test('A15: `valetkey check --print` shows the whole configuration without a secret, as one that is read again', async () => {
   const file = await writeConfig('good.yaml', 8080);
   const { code, stdout, stderr } = await runCommand(node, valetkey('check', '--config', file, '--print'), {
     env,
   });
   expect({ code, stderr }).toMatchObject({ code: 0 });
   expect(stdout).toContain('accessTokenSeconds: 3600');
-  expect(stdout).toContain('[secret]');
+  expect(stdout).toContain('secret: env:CLIENT_SECRET');
   for (const secret of Object.values(env)) expect(stdout + stderr).not.toContain(secret);
+  const printed = join(folder, 'printed.yaml');
+  await writeFile(printed, stdout);
+  const again = await runCommand(node, valetkey('check', '--config', printed, '--print'), { env });
+  expect(again).toMatchObject({ code: 0, stdout });
 });
 
 test.each([

@@ -30,7 +30,7 @@ const usage = `valetkey: Entra ID sign-in for any MCP server
   valetkey stdio --config FILE -- COMMAND …
       A stdio MCP server on this machine, with sign-in, policy and audit before it; a client starts this instead of it.
   valetkey check --config FILE [--print]
-      Reads a configuration and reports every fault at once; --print shows it complete, with all defaults.
+      Reads a configuration and reports every fault at once; --print writes it complete, with all defaults and no secret.
   valetkey sessions list|revoke --config FILE [--person WHO] [--client ID] [--session ID] [--all] [--json]
       Who is signed in; revoke ends sessions on every replica within a second.
       --person WHO  an object id, or a user name

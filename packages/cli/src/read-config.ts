@@ -1,5 +1,10 @@
 import type { Config } from '@valetkey/gateway/config/config';
-import { type ConfigFault, loadConfig, type Referring } from '@valetkey/gateway/config/load';
+import {
+  type ConfigFault,
+  type LoadedConfig,
+  loadConfigFile,
+  type Referring,
+} from '@valetkey/gateway/config/load';
 import { listConfigWarnings } from '@valetkey/gateway/config/warnings';
 
 /**
@@ -9,18 +14,20 @@ import { listConfigWarnings } from '@valetkey/gateway/config/warnings';
  *   and then what works and should still be said goes to stderr too.
  */
 export function readConfig(file: string, needs?: readonly Referring[]): Config | undefined {
-  const loaded = loadConfig({
-    source: { file },
-    env: process.env,
-    ...(needs === undefined ? {} : { needs }),
-  });
+  return readConfigFile(file, needs)?.config;
+}
+
+/** The same, together with what was written. */
+export function readConfigFile(file: string, needs?: readonly Referring[]): LoadedConfig | undefined {
+  const options = needs === undefined ? {} : { needs };
+  const loaded = loadConfigFile({ source: { file }, env: process.env, ...options });
   if (!loaded.ok) {
     const count = loaded.error.length === 1 ? '1 fault' : `${loaded.error.length} faults`;
     process.stderr.write(`${file}: ${count}\n${loaded.error.map(describeFault).join('')}`);
     return undefined;
   }
   if (needs !== undefined) return loaded.value;
-  for (const warning of listConfigWarnings(loaded.value))
+  for (const warning of listConfigWarnings(loaded.value.config))
     process.stderr.write(`warning${describeFault(warning)}`);
   return loaded.value;
 }

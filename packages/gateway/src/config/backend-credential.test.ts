@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { loadConfig } from './load.ts';
+import { loadConfigFile } from './load.ts';
 import { printConfig } from './print.ts';
 
 const id = '31b2aaaa-4d0e-4b5c-9d0e-3f1a2b3c4d5e';
@@ -13,14 +13,14 @@ function load(backend: Record<string, unknown>, entra: Record<string, unknown> =
     entra: { tenant: id, clientId: id, credential: { managedIdentity: { clientId: id } }, ...entra },
     backends: { payroll: { path: '/payroll/mcp', upstream: 'https://payroll.internal/mcp', ...backend } },
   };
-  return loadConfig({ source: { text: stringify(document) }, baseDirectory: '/', env: { KEY: hidden } });
+  return loadConfigFile({ source: { text: stringify(document) }, baseDirectory: '/', env: { KEY: hidden } });
 }
 
 function mustLoad(backend: Record<string, unknown>) {
-  const config = load(backend);
-  const loaded = config.ok ? config.value.backends[0] : undefined;
-  if (!config.ok || loaded === undefined) throw new Error(JSON.stringify(config));
-  return { config: config.value, backend: loaded };
+  const loaded = load(backend);
+  const built = loaded.ok ? loaded.value.config.backends[0] : undefined;
+  if (!loaded.ok || built === undefined) throw new Error(JSON.stringify(loaded));
+  return { loaded: loaded.value, config: loaded.value.config, backend: built };
 }
 
 test.each([
@@ -50,10 +50,10 @@ test.each([
   ['none', undefined],
   [undefined, undefined],
 ])('A52: the credential %j', (credential, built) => {
-  const { config, backend } = mustLoad({ credential });
+  const { loaded, backend } = mustLoad({ credential });
   if (built === undefined) expect(backend.credential).toBeUndefined();
   else expect(backend.credential).toMatchObject(built);
-  expect(printConfig(config)).not.toContain(hidden);
+  expect(printConfig(loaded)).not.toContain(hidden);
 });
 
 test('who may ask for a scope of the backend consents to what the backend is called with', () => {

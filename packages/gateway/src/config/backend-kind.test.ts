@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { loadConfig } from './load.ts';
+import { loadConfig, loadConfigFile } from './load.ts';
 import { printConfig } from './print.ts';
 import { listConfigWarnings } from './warnings.ts';
 
@@ -14,7 +14,7 @@ const env = {
 };
 
 function load(backend: Record<string, unknown>, more: Record<string, unknown> = {}) {
-  return loadConfig({
+  return loadConfigFile({
     source: {
       text: stringify({
         publicUrl: 'https://mcp.contoso.com',
@@ -40,20 +40,24 @@ function faultsOf(backend: Record<string, unknown>) {
   return loaded.ok ? [] : loaded.error;
 }
 
-function good(backend: Record<string, unknown>) {
+function goodFile(backend: Record<string, unknown>) {
   const loaded = load(backend);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
   return loaded.value;
 }
 
+function good(backend: Record<string, unknown>) {
+  return goodFile(backend).config;
+}
+
 test('a command is complete: program, words, folder, environment, bounds', () => {
-  const config = good({
+  const loaded = goodFile({
     command: ['./bin/server', '--quiet'],
     args: ['--root', '$HOME; rm -rf /'],
     cwd: 'work',
     env: { TOOL_KEY: 'env:TOOL_KEY', LOG_LEVEL: 'debug' },
   });
-  const [backend] = config.backends;
+  const [backend] = loaded.config.backends;
   expect(backend?.process).toMatchObject({
     command: '/etc/valetkey/bin/server',
     args: ['--quiet', '--root', '$HOME; rm -rf /'],
@@ -70,7 +74,7 @@ test('a command is complete: program, words, folder, environment, bounds', () =>
     'PATH',
     'HOME',
   ]);
-  expect(printConfig(config)).not.toContain(hidden);
+  expect(printConfig(loaded)).not.toContain(hidden);
 });
 
 test('a bare name is looked for in PATH, an absolute path is itself', () => {
@@ -187,7 +191,7 @@ test('two backends cannot share an address, be it an older one', () => {
 test('a session that lives in one process is warned about where the store is for several', () => {
   const warningsWith = (store: string, backend: Record<string, unknown>) => {
     const loaded = load(backend, { store });
-    return loaded.ok ? listConfigWarnings(loaded.value).map(({ path }) => path) : [];
+    return loaded.ok ? listConfigWarnings(loaded.value.config).map(({ path }) => path) : [];
   };
   expect(warningsWith('rediss://redis:6379', { command: 'x' })).toContain('backends.files.mode');
   expect(warningsWith('rediss://redis:6379', { upstream, transport: 'sse' })).toContain(

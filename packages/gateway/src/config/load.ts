@@ -6,7 +6,7 @@ import type { Config } from './config.ts';
 import { listCrossFaults } from './cross-rules.ts';
 import type { ConfigFault } from './fault.ts';
 import { type Referring, resolveReferences, type Sections, type Surroundings } from './references.ts';
-import { configSchema } from './schema.ts';
+import { type ConfigFile, configSchema } from './schema.ts';
 import { listShapeFaults } from './shape-faults.ts';
 import { isUnsure, keepSound } from './sound-parts.ts';
 import { parseYaml } from './yaml.ts';
@@ -36,6 +36,18 @@ export interface LoadOptions {
  *   between values. No fault repeats a secret, not even one that was written into the file by mistake.
  */
 export function loadConfig(options: LoadOptions): Result<Config, ConfigFault[]> {
+  const loaded = loadConfigFile(options);
+  return loaded.ok ? ok(loaded.value.config) : loaded;
+}
+
+export interface LoadedConfig {
+  /** As written, with the defaults that depend on nothing else. */
+  readonly file: ConfigFile;
+  readonly config: Config;
+}
+
+/** The same, together with what was written. */
+export function loadConfigFile(options: LoadOptions): Result<LoadedConfig, ConfigFault[]> {
   const { source, env, readFile = (path: string) => readFileSync(path, 'utf8') } = options;
   const ownFolder = 'file' in source ? dirname(resolve(source.file)) : resolve('.');
   const surroundings: Surroundings = { baseDirectory: options.baseDirectory ?? ownFolder, env, readFile };
@@ -54,7 +66,7 @@ export function loadConfig(options: LoadOptions): Result<Config, ConfigFault[]> 
     ...listCrossFaults(sections, resolved),
   ];
   if (!shape.success || faults.length > 0) return err(faults);
-  return ok(buildConfig(shape.data, resolved, surroundings));
+  return ok({ file: shape.data, config: buildConfig(shape.data, resolved, surroundings) });
 }
 
 function readSource(

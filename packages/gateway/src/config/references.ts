@@ -18,7 +18,7 @@ export interface Surroundings {
 }
 
 /** Sections that point at variables and files. */
-export const referring = ['entra', 'store', 'keys', 'clients', 'backends'] as const;
+const referring = ['entra', 'store', 'keys', 'clients', 'backends'] as const;
 export type Referring = (typeof referring)[number];
 
 interface Reference {

@@ -47,7 +47,8 @@ function isList<List extends readonly unknown[]>(scopes: List | object): scopes 
   return Array.isArray(scopes);
 }
 
-function standardName(name: string): string {
+/** Of the scope that a resource has when none is named. */
+export function standardName(name: string): string {
   return `${name}.use`;
 }
 
