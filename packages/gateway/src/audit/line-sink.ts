@@ -21,7 +21,7 @@ export interface LineSinkOptions {
    * request can be a batch of many calls. Default: false.
    */
   readonly keepsAll?: boolean;
-  /** How long the first record of a batch waits for others, unless that many wait already that they fill it. Default: 20. */
+  /** How long the first record of a batch waits for others, unless many wait already. Default: 50. */
   readonly lingerMs?: number;
   /** How long `close` waits for a write that does not end, such as one to a pipe that nobody reads. Default: 2,000. */
   readonly closeTimeoutMs?: number;
@@ -39,7 +39,7 @@ export interface LineSink {
   close(): Promise<void>;
 }
 
-const batchSize = 500;
+const batchSize = 2000;
 const retryMs = 1_000;
 
 /**
@@ -47,7 +47,7 @@ const retryMs = 1_000;
  * The retry starts on a new line: a line that was cut stays alone.
  */
 export function createLineSink(options: LineSinkOptions): LineSink {
-  const { name, write, clock, log, droppedEvent, lingerMs = 20, closeTimeoutMs = 2_000 } = options;
+  const { name, write, clock, log, droppedEvent, lingerMs = 50, closeTimeoutMs = 2_000 } = options;
   const { maxQueued = 10_000, maxQueuedBytes = 8 * 1024 * 1024, keepsAll = false } = options;
   const { pause = pauseUnref } = options;
   const queue: { readonly line: string; readonly bytes: number }[] = [];
@@ -59,9 +59,12 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     failing: false,
     busy: false,
     draining: Promise.resolve(),
+    lingers: false,
     wake: (): void => {},
   };
   const isFull = () => queue.length >= maxQueued || state.bytes >= maxQueuedBytes;
+  const isWorthAWrite = () =>
+    queue.length >= Math.min(batchSize, maxQueued / 4) || state.bytes >= maxQueuedBytes / 4;
 
   const push = (line: string): void => {
     const bytes = Buffer.byteLength(line);
@@ -110,7 +113,11 @@ export function createLineSink(options: LineSinkOptions): LineSink {
   const drain = async (): Promise<void> => {
     while (queue.length > 0) {
       // One write for many records: each costs as much as a whole request.
-      if (lingerMs > 0 && queue.length < batchSize) await rest(pauseUnref(lingerMs));
+      if (lingerMs > 0 && !isWorthAWrite()) {
+        state.lingers = true;
+        await rest(pauseUnref(lingerMs));
+        state.lingers = false;
+      }
       const last = state.closed;
       try {
         await writeBatch();
@@ -144,6 +151,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
       if (isFull() && !keepsAll) drop();
       else push(toLine(record));
       startDrain();
+      if (state.lingers && isWorthAWrite()) state.wake();
     },
     isFull,
     isWritable: () =>

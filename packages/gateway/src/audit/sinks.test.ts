@@ -237,3 +237,21 @@ test('what comes while a batch is written is not written one by one', async () =
   expect(written.map(targetsIn)).toEqual([['a'], ['b', 'c']]);
   await sink.close();
 });
+
+test('a batch does not wait for more where the queue would be full before', async () => {
+  const first = Promise.withResolvers<string>();
+  const sink = createLineSink({
+    name: 'audit file',
+    droppedEvent: 'audit.dropped',
+    clock,
+    log: createLog(),
+    maxQueued: 8,
+    lingerMs: 3_600_000,
+    write: async (lines) => first.resolve(lines),
+  });
+  sink.write(record('a'));
+  await new Promise(setImmediate);
+  sink.write(record('b'));
+  expect(targetsIn(await first.promise)).toEqual(['a', 'b']);
+  await sink.close();
+});

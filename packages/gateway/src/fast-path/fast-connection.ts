@@ -9,6 +9,7 @@ import type { ReadRequest } from './read-request.ts';
 export interface FastServer {
   readonly server: Server;
   readonly keepAliveSeconds: number;
+  readonly unreadMs: number;
   readonly readRequest: ReadRequest;
   readonly findName: ResponseOwner['findName'];
   readonly findBlock: ResponseOwner['findBlock'];
@@ -64,12 +65,22 @@ export class FastConnection implements ResponseOwner {
     const { socket } = this;
     if (!response.shouldKeepAlive) {
       this.#response = undefined;
-      socket.destroySoon();
+      socket.setTimeout(this.#fast.unreadMs, this.#onUnread).destroySoon();
     } else if (socket.writableNeedDrain) {
       // Else who calls on and reads nothing would have all answers kept in memory, and who reads slowly be cut off as idle.
-      socket.once('drain', this.#onFree);
+      socket.setTimeout(this.#fast.unreadMs, this.#onUnread).once('drain', this.#onDrain);
     } else this.#onFree();
   }
+
+  /** Nothing at all of the answer was taken for so long. */
+  readonly #onUnread = (): void => {
+    this.socket.destroy();
+  };
+
+  readonly #onDrain = (): void => {
+    this.socket.setTimeout(0, this.#onUnread);
+    this.#onFree();
+  };
 
   readonly #onFree = (): void => {
     this.#response = undefined;

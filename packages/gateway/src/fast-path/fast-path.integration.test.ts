@@ -31,6 +31,7 @@ async function open(
     readonly keepAliveTimeoutMs?: number;
     readonly headersTimeoutMs?: number;
     readonly firstRequestMs?: number;
+    readonly unreadMs?: number;
   } = {},
 ): Promise<Opened> {
   const seen: string[] = [];
@@ -41,10 +42,11 @@ async function open(
     },
     { requestTimeoutMs: 10_000, ...options },
   );
-  const { firstRequestMs } = options;
+  const { firstRequestMs, unreadMs } = options;
   openFastPath(server, {
     isServed: (path) => path === '/mcp',
     ...(firstRequestMs === undefined ? {} : { firstRequestMs }),
+    ...(unreadMs === undefined ? {} : { unreadMs }),
   });
   const accepted: Socket[] = [];
   let dialled = 0;
@@ -233,6 +235,21 @@ test('who reads slowly gets the whole answer, however long it takes, also when t
   server.closeIdleConnections();
   client.socket.resume();
   await until(() => client.received.length > much.length);
+});
+
+test('who reads nothing at all of an answer is not waited for without end', async () => {
+  const much = 'x'.repeat(32 * 1024 * 1024);
+  const { server, seen, connect: dial } = await open((_req, res) => void res.end(much), { unreadMs: 300 });
+  const client = dial();
+  client.socket.pause();
+  client.socket.write(call('a'));
+  await until(() => seen.length === 1);
+  const count = () =>
+    new Promise<number>((resolve) => server.getConnections((_fault, number) => resolve(number)));
+  await expect.poll(count, { timeout: 8000 }).toBe(0);
+  client.socket.resume();
+  await client.closed;
+  expect(client.received.length).toBeLessThan(much.length);
 });
 
 test('a connection without a call is ended by Node, in its time', async () => {

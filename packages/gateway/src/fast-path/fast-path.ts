@@ -17,6 +17,8 @@ export interface FastPathOptions {
   readonly isServed: (path: string) => boolean;
   /** Silent for this long, a connection that has asked nothing yet becomes Node's, which ends it in its own time. */
   readonly firstRequestMs?: number;
+  /** How long a client may read nothing of an answer that is out: then it gets no more. Default: five minutes. */
+  readonly unreadMs?: number;
 }
 
 const sweepMs = 1000;
@@ -26,13 +28,14 @@ const sweepMs = 1000;
  * these connections too.
  */
 export function openFastPath(server: Server, options: FastPathOptions): void {
-  const { isServed, firstRequestMs = 2000 } = options;
+  const { isServed, firstRequestMs = 2000, unreadMs = 5 * 60_000 } = options;
   const nodes = server.listeners('connection') as ((socket: Socket) => void)[];
   const all = new Set<FastConnection>();
   const findName = createHeaderNames();
   const fast: FastServer = {
     server,
     keepAliveSeconds: Math.floor(server.keepAliveTimeout / 1000),
+    unreadMs,
     date: createHttpDate(() => Date.now()),
     readRequest: createRequestReader(isServed),
     findName,

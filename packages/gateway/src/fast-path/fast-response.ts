@@ -55,8 +55,27 @@ export class FastResponse extends Writable implements Used {
   #isChunked = false;
   #hasBody = true;
   #isOver = false;
-  /** What `end` was given, with the head before it, until it is sent. */
+  /** What `end` was given, with the head before it. */
   #whole: string | undefined;
+  #isSent = false;
+
+  static {
+    const { prototype } = Writable;
+    const { prototype: own } = FastResponse;
+    // They are accessors, though the types call them properties.
+    Object.defineProperties(own, {
+      writableEnded: {
+        get(this: FastResponse): boolean {
+          return this.#whole !== undefined || Reflect.get(prototype, 'writableEnded', this);
+        },
+      },
+      writableFinished: {
+        get(this: FastResponse): boolean {
+          return this.#isSent || Reflect.get(prototype, 'writableFinished', this);
+        },
+      },
+    });
+  }
 
   constructor(owner: ResponseOwner) {
     super({ decodeStrings: false });
@@ -138,13 +157,16 @@ export class FastResponse extends Writable implements Used {
     return this;
   }
 
+  /** Does at once what a stream does step by step at its end, since nothing of it has been given to the stream. */
   sendWhole(): void {
     const whole = this.#whole;
     if (whole === undefined || this.destroyed) return;
-    this.#whole = undefined;
     this.#isOver = true;
+    this.#isSent = true;
     this.#owner.socket.write(whole, 'latin1');
-    super.end();
+    this.emit('finish');
+    this.destroy();
+    this.#owner.onEnded(this);
   }
 
   override _write(

@@ -69,7 +69,7 @@ class ObservedRequest implements Observed, RequestWatch {
     if (accessLog !== undefined) underWay.set(id, this.named);
     // A filtered stream listens ten times to its response by itself.
     res.setMaxListeners(20);
-    res.once('close', () => {
+    res.on('close', () => {
       if (metrics !== undefined) metrics.levels.requests -= 1;
       if (accessLog !== undefined) underWay.delete(id);
       this.#end();
