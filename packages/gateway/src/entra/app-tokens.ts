@@ -35,24 +35,30 @@ export function createAppTokens({ config, world, managedIdentity, ...options }: 
     options.outbound ?? openOutbound(config.caFile === undefined ? {} : { caFile: config.caFile });
   const authorities = createAuthorities({ cloud: config.cloud, outbound, clock });
   const { tokenExchangeAudience } = config.cloud;
-  const authentication = openCredential({
-    credential: config.credential,
-    tokenExchangeAudience,
-    outbound,
-    clock,
-  });
+  // A command that uses the identity alone has not read the credential of the application.
+  const proof =
+    managedIdentity === undefined
+      ? {
+          authentication: openCredential({
+            credential: config.credential,
+            tokenExchangeAudience,
+            outbound,
+            clock,
+          }),
+        }
+      : { managedIdentity };
   const kept = new Map<string, { readonly token: string; readonly expiresAtSeconds: number }>();
   const identities = new Map<string, () => Promise<string>>();
 
   async function ask(tenantId: string, resource: string): Promise<Result<string, EntraRefusal>> {
     let operation: Operation | undefined;
     try {
-      if (managedIdentity !== undefined) return ok(await identityFor(managedIdentity, resource)());
+      if ('managedIdentity' in proof) return ok(await identityFor(proof.managedIdentity, resource)());
       const authority = await authorities.find(tenantId);
       operation = startOperation({
         clientId: config.clientId,
         authority,
-        authentication: authentication(),
+        authentication: proof.authentication(),
         cache: createSessionCache('app'),
         outbound,
         clock,
