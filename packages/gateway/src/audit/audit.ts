@@ -75,38 +75,6 @@ function writeTo(sink: AuditSink, record: AuditRecord, log: AuditOptions['log'])
   }
 }
 
-/** Every field that exists, with the rule of those that hold text. */
-type Rules = Readonly<Record<keyof AuditEvent, 'text' | 'id' | 'correlation_id' | 'address' | 'number'>>;
-
-/**
- * Only these are copied, so what somebody spreads into an event beside them (a token response, say) never gets
- * further; a new field does not compile until it has a rule.
- */
-const rules: Rules = {
-  event: 'text',
-  outcome: 'text',
-  correlationId: 'correlation_id',
-  signInId: 'correlation_id',
-  reason: 'text',
-  tenantId: 'id',
-  objectId: 'id',
-  clientId: 'id',
-  clientName: 'text',
-  redirectHosts: 'text',
-  sessionId: 'id',
-  backend: 'text',
-  method: 'text',
-  target: 'text',
-  ip: 'address',
-  httpStatus: 'number',
-  durationMs: 'number',
-  entraCorrelationId: 'id',
-};
-
-const fields = Object.keys(rules) as (keyof AuditEvent)[];
-
-type Cleaner = (field: keyof AuditEvent, value: unknown) => string | number;
-
 /** The time of a record, written once for all records of a millisecond. */
 function createTimes(clock: Clock): () => string {
   let lastMs = Number.NaN;
@@ -121,14 +89,38 @@ function createTimes(clock: Clock): () => string {
   };
 }
 
+/** Every field that exists: a new one does not compile until it has a rule. */
+type Cleaned = Readonly<Record<keyof AuditEvent | 'time', string | number | undefined>>;
+
+/**
+ * Only these fields are copied, so what somebody spreads into an event beside them (a token response, say) never gets
+ * further.
+ */
 function createRecord(event: AuditEvent, clean: Cleaner, time: string): AuditRecord {
-  const record: Record<string, string | number> = { time };
-  for (const field of fields) {
-    const value: unknown = field === 'signInId' ? signInOf(event) : event[field];
-    if (value !== undefined && value !== null) record[field] = clean(field, value);
-  }
-  // The fields of `rules` are exactly those of AuditEvent.
-  return record as unknown as AuditRecord;
+  const { text, id } = clean;
+  const cleaned: Cleaned = {
+    time,
+    event: text(event.event),
+    outcome: text(event.outcome),
+    correlationId: cleanWith(cleanCorrelationId, event.correlationId),
+    signInId: cleanWith(cleanCorrelationId, signInOf(event)),
+    reason: text(event.reason),
+    tenantId: id(event.tenantId),
+    objectId: id(event.objectId),
+    clientId: id(event.clientId),
+    clientName: text(event.clientName),
+    redirectHosts: text(event.redirectHosts),
+    sessionId: id(event.sessionId),
+    backend: text(event.backend),
+    method: text(event.method),
+    target: text(event.target),
+    ip: cleanWith(cleanAddress, event.ip),
+    httpStatus: cleanNumber(event.httpStatus),
+    durationMs: cleanNumber(event.durationMs),
+    entraCorrelationId: id(event.entraCorrelationId),
+  };
+  // Each has been judged by its rule, whatever it was.
+  return cleaned as unknown as AuditRecord;
 }
 
 function signInOf({ signInId, sessionId }: AuditEvent): unknown {
@@ -139,25 +131,36 @@ function signInOf({ signInId, sessionId }: AuditEvent): unknown {
 const maxRemembered = 4096;
 const maxRememberedCharacters = 256;
 
-function createCleaner(): Cleaner {
-  const cleaned = { text: new Map<string, string>(), id: new Map<string, string>() };
+interface Cleaner {
+  readonly text: (value: unknown) => string | undefined;
+  readonly id: (value: unknown) => string | undefined;
+}
 
-  function remembered(kind: keyof typeof cleaned, text: string): string {
-    const known = cleaned[kind];
+function createCleaner(): Cleaner {
+  return { text: createRemembered(cleanText), id: createRemembered(cleanId) };
+}
+
+function createRemembered(clean: (text: string) => string): (value: unknown) => string | undefined {
+  const known = new Map<string, string>();
+  const remembered = (text: string): string => {
     const found = known.get(text);
     if (found !== undefined) return found;
-    const fresh = kind === 'id' ? cleanId(text) : cleanText(text);
+    const fresh = clean(text);
     if (text.length > maxRememberedCharacters) return fresh;
     if (known.size >= maxRemembered) known.clear();
     known.set(text, fresh);
     return fresh;
-  }
-
-  return (field, value) => {
-    const rule = rules[field];
-    if (rule === 'number') return typeof value === 'number' && Number.isFinite(value) ? value : -1;
-    if (typeof value !== 'string') return '[not a text]';
-    if (rule === 'correlation_id') return cleanCorrelationId(value);
-    return rule === 'address' ? cleanAddress(value) : remembered(rule, value);
   };
+  return (value) => cleanWith(remembered, value);
+}
+
+/** @returns undefined for what is not there: the field is left out of the record that is written. */
+function cleanWith(clean: (text: string) => string, value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  return typeof value === 'string' ? clean(value) : '[not a text]';
+}
+
+function cleanNumber(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  return typeof value === 'number' && Number.isFinite(value) ? value : -1;
 }
