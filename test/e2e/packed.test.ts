@@ -45,6 +45,64 @@ async function install(name: string, files: readonly string[]): Promise<string> 
   return at;
 }
 
+/** The reader's own types of Node, and nothing of what is optional. */
+async function linkFromHere(at: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const link = join(at, 'node_modules', name);
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(join(repositoryRoot, 'node_modules', name), link);
+  }
+}
+
+/** Compiles as strictly as a reader may, with the declarations of all that is imported. */
+async function compile(at: string, file: string): Promise<void> {
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2024',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+    types: ['node'],
+  };
+  await writeFile(join(at, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: [file] }));
+  await succeed(process.execPath, [typescript, '-p', at], at);
+}
+
+/** Of packages whose entries are not all named: what their READMEs mean for readers. */
+const meantForReaders: Readonly<Record<string, RegExp>> = {
+  '@valetkey/core': /./,
+  '@valetkey/gateway': /^(config\/.*|world\.d\.ts)$/,
+};
+
+/** What a reader may import of an installed package: the entries that it names, and what its README shows or means. */
+async function listImports(at: string, name: string): Promise<string[]> {
+  const folderOf = join(at, 'node_modules', name);
+  const { exports } = JSON.parse(await readFile(join(folderOf, 'package.json'), 'utf8')) as {
+    readonly exports: Readonly<Record<string, unknown>>;
+  };
+  const named = Object.keys(exports).filter((key) => !/\*|\.json$/.test(key));
+  const readme = await readFile(join(folderOf, 'README.md'), 'utf8');
+  const shown = [...readme.matchAll(/from '(@?valetkey[^']*)'/g)].map(([, each = '']) => each);
+  const files = await readdir(join(folderOf, 'dist'), { recursive: true });
+  const below = files
+    .filter((each) => each.endsWith('.d.ts') && (meantForReaders[name]?.test(each) ?? false))
+    .map((each) => each.slice(0, -'.d.ts'.length));
+  return [
+    ...named.map((key) => `${name}${key.slice(1)}`),
+    ...shown.filter((each) => each.startsWith(`${name}/`)),
+    ...below.map((each) => `${name}/${each}`),
+  ];
+}
+
+async function compileImports(at: string, names: readonly string[]): Promise<number> {
+  const imports = new Set((await Promise.all(names.map((name) => listImports(at, name)))).flat());
+  const lines = [...imports].map((each, index) => `export * as import${index} from '${each}';\n`);
+  await writeFile(join(at, 'imports.ts'), lines.join(''));
+  await compile(at, 'imports.ts');
+  return imports.size;
+}
+
 test('A55: packed and installed elsewhere, `valetkey dev` carries a sign-in and a tool call', async () => {
   const at = await install('all', tarballs);
   const valetkey = join(at, 'node_modules/.bin/valetkey');
@@ -64,9 +122,14 @@ test('A55: packed and installed elsewhere, `valetkey dev` carries a sign-in and 
   });
   expect(await readdir(at), 'state is kept where it was started').toContain('.valetkey');
   expect((await command.stop()).code).toBe(0);
+
+  await linkFromHere(at, ['@types/node']);
+  const names = published.map(({ manifest }) => manifest.name).filter((name) => !name.includes('example'));
+  expect(names).toHaveLength(6);
+  expect(await compileImports(at, names), 'imports that compile, their declarations too').toBeGreaterThan(90);
 }, 120_000);
 
-test('A55: `@valetkey/express` brings neither Express nor an MCP SDK nor a database; its quick start compiles and signs in', async () => {
+test('A55: `@valetkey/express` brings neither Express nor an MCP SDK nor a database, and compiles without them; its quick start compiles and signs in', async () => {
   const names = ['core', 'gateway', 'express'];
   const own = tarballs.filter((file) => names.some((name) => file.startsWith(`valetkey-${name}-`)));
   const at = await install('express', own);
@@ -77,21 +140,15 @@ test('A55: `@valetkey/express` brings neither Express nor an MCP SDK nor a datab
   const packages = await succeed('npm', ['ls', '--all', '--parseable', ...quiet], at);
   expect(packages.trim().split('\n').length, 'packages with all that they need').toBeLessThan(90);
 
+  // The declarations need nothing of what is optional either.
+  await linkFromHere(at, ['@types/node']);
+  await compileImports(at, ['@valetkey/core', '@valetkey/gateway', '@valetkey/express']);
+
   // What the reader's own server has beside it.
-  await mkdir(join(modules, '@types'), { recursive: true });
-  for (const name of ['express', '@modelcontextprotocol', '@types/node', '@types/express'])
-    await symlink(join(repositoryRoot, 'node_modules', name), join(modules, name));
+  await linkFromHere(at, ['express', '@modelcontextprotocol', '@types/express']);
   const readme = await readFile(join(modules, '@valetkey/express/README.md'), 'utf8');
   await writeFile(join(at, 'server.ts'), /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '');
-  const compilerOptions = {
-    module: 'nodenext',
-    target: 'es2024',
-    strict: true,
-    noEmit: true,
-    types: ['node'],
-  };
-  await writeFile(join(at, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['server.ts'] }));
-  await succeed(process.execPath, [typescript, '-p', at], at);
+  await compile(at, 'server.ts');
 
   const emulator = await createEmulator();
   const target = await prepareServer(emulator, at);

@@ -5,7 +5,7 @@ export { type AuthInfo, type CallSource, NotAuthenticated } from './call.ts';
 export type { NodeHandler } from './door.ts';
 export { type EntraToken, EntraTokenFailed, type EntraTokenOptions } from './entra-tokens.ts';
 export type { FetchHandler } from './fetch-face.ts';
-export type { GuardedMcpServer } from './guarded-mcp-server.ts';
+export type { GuardedMcpServer, RegisteringServer, ToolSchema } from './guarded-mcp-server.ts';
 export type { GuardableServer, Requires } from './guarded-server.ts';
 export type { FetchMcpHandler, McpHandler, NodeMcpHandler } from './mcp-door.ts';
 export type { ServerFactory } from './legacy-sse.ts';

@@ -3,7 +3,6 @@ import type { Result } from '@valetkey/core/base/result';
 import type { GraphCaller, GraphClient } from '@valetkey/core/graph/graph-client';
 import type { GraphRefusal } from '@valetkey/core/graph/graph-refusal';
 import type { Principal } from '@valetkey/core/policy/principal';
-import type { McpServer } from '@modelcontextprotocol/server';
 import { loadOwnServer, type OwnServerOptions } from '@valetkey/gateway/config/own-server';
 import type { World } from '@valetkey/gateway/world';
 import { type Admission, createAdmission } from './admission.ts';
@@ -13,7 +12,7 @@ import { createDoor, type NodeHandler } from './door.ts';
 import { createEntraTokens, type EntraToken, type EntraTokenOptions } from './entra-tokens.ts';
 import { type Front, openFront } from './front.ts';
 import { askGraphAs, openGraph } from './graph.ts';
-import type { GuardedMcpServer } from './guarded-mcp-server.ts';
+import type { GuardedMcpServer, RegisteringServer } from './guarded-mcp-server.ts';
 import { type GuardableServer, guardServer, type Requires } from './guarded-server.ts';
 import { createLegacyRoutes, type ServerFactory } from './legacy-sse.ts';
 import { createMcpRoute, type McpHandler } from './mcp-door.ts';
@@ -48,7 +47,7 @@ export interface Valetkey {
    * `requires` beside a tool from then on; any other server, also of SDK 1.x, gets its rules as a table.
    * @throws OptionsFault
    */
-  guard(server: McpServer): GuardedMcpServer;
+  guard<Server extends RegisteringServer>(server: Server): GuardedMcpServer<Server>;
   guard<Server extends GuardableServer>(server: Server, tools: Readonly<Record<string, Requires>>): Server;
   /**
    * Who is calling.
