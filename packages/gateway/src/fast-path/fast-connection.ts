@@ -64,8 +64,9 @@ export class FastConnection implements ResponseOwner {
   onEnded(response: FastResponse): void {
     const { socket } = this;
     if (!response.shouldKeepAlive) {
-      this.#response = undefined;
-      socket.setTimeout(this.#fast.unreadMs, this.#onUnread).destroySoon();
+      // Not free: who reads the last answer slowly is not idle, and what comes behind it is not read (RFC 9112 §9.6).
+      this.#held = undefined;
+      socket.setTimeout(this.#fast.unreadMs, this.#onUnread).resume().destroySoon();
     } else if (socket.writableNeedDrain) {
       // Else who calls on and reads nothing would have all answers kept in memory, and who reads slowly be cut off as idle.
       socket.setTimeout(this.#fast.unreadMs, this.#onUnread).once('drain', this.#onDrain);
@@ -116,6 +117,8 @@ export class FastConnection implements ResponseOwner {
   }
 
   readonly #onData = (bytes: Buffer): void => {
+    // Left unread, it would reset the connection at its end, and the client lose what it has not read by then.
+    if (this.socket.writableEnded) return;
     if (this.#response !== undefined) {
       this.#held = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes]);
       this.socket.pause();
