@@ -132,16 +132,14 @@ export function createLineSink(options: LineSinkOptions): LineSink {
         await rest(pause(retryMs));
       }
     }
+    // In one step with the last look at the queue: a record that came between would wait for the next one, or be lost.
+    state.busy = false;
   };
 
   const startDrain = (): void => {
     if (state.busy) return;
     state.busy = true;
-    state.draining = drain().finally(() => {
-      state.busy = false;
-      // What came between the last look at the queue and now.
-      if (queue.length > 0 && !state.closed) startDrain();
-    });
+    state.draining = drain();
   };
 
   return {

@@ -57,6 +57,29 @@ test('A25: the file sink appends every record in order, to a private file, acros
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
+test('A25: a record that comes when the last write has just ended is written, though the sink is closed at once', async () => {
+  for (let steps = 0; steps < 12; steps += 1) {
+    const written: string[] = [];
+    const write = (lines: string) => {
+      written.push(...targetsIn(lines).map(String));
+      return Promise.resolve();
+    };
+    const sink = createLineSink({
+      name: 'a',
+      droppedEvent: 'd',
+      lingerMs: 0,
+      write,
+      clock,
+      log: createLog(),
+    });
+    sink.write(record('first'));
+    for (let step = 0; step < steps; step += 1) await Promise.resolve();
+    sink.write(record('last'));
+    await sink.close();
+    expect(written, `after ${steps} steps`).toEqual(['first', 'last']);
+  }
+});
+
 test('a rotated file is made again', async () => {
   const path = newPath();
   const first = createFileSink(path, { clock, log: createLog() });
