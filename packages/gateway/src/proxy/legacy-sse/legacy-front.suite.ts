@@ -7,7 +7,8 @@ import { anna, ben, readText, startFront } from '../front-and-back.suite.ts';
 import { createKeepAlive } from '../keep-alive.ts';
 import { createLegacyFront } from './legacy-front.ts';
 
-export async function startLegacyFront(proxy: BackendProxy) {
+/** @param mayStill of every request: see `ForwardRequest`. */
+export async function startLegacyFront(proxy: BackendProxy, mayStill: () => boolean = () => true) {
   const ends: string[] = [];
   const beats = new Set<() => void>();
   const keepAlive = createKeepAlive(15, (work) => {
@@ -26,7 +27,7 @@ export async function startLegacyFront(proxy: BackendProxy) {
     const principal = req.headers['x-test-person'] === 'ben' ? ben : anna;
     const body = method === 'POST' ? Buffer.from(await readText(req)) : undefined;
     const way = method === 'GET' ? legacy.sse : legacy.message;
-    const forwarded = await way.forward(exchange, { principal, body, era: 'legacy' });
+    const forwarded = await way.forward(exchange, { principal, body, era: 'legacy', mayStill });
     if (forwarded.ok) ends.push(`${method} ${await forwarded.value.ended}`);
     else res.writeHead(599).end(faultName(forwarded.error));
   });

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { err } from '@valetkey/core/base/result';
 import { afterEach, expect, test } from 'vitest';
 import { openSealedStore } from '../../session/sealed-store.suite.ts';
 import { createFixedCredential } from '../credentials/backend-credential.ts';
@@ -28,8 +29,8 @@ interface Arrival {
   readonly res: ServerResponse;
 }
 
-/** Older clients before a backend of Streamable HTTP, which the test plays. */
-async function open(answer: (arrival: Arrival) => void) {
+/** A backend of Streamable HTTP, which the test plays, and the way to it. */
+async function openBack(answer: (arrival: Arrival) => void) {
   const arrived: Arrival[] = [];
   const back = await startServer((req, res) => {
     const arrive = async () => {
@@ -49,7 +50,12 @@ async function open(answer: (arrival: Arrival) => void) {
     log: silentLog,
   });
   closers.push(() => proxy.close());
-  const front = await startLegacyFront(proxy);
+  return { arrived, back, proxy };
+}
+
+/** The addresses for older clients before it. */
+async function openFront(...parts: Parameters<typeof startLegacyFront>) {
+  const front = await startLegacyFront(...parts);
   closers.push(front.close);
   const connect = async (person = 'anna') => {
     const stream = await openLegacyStream(front.sseUrl, person);
@@ -57,7 +63,12 @@ async function open(answer: (arrival: Arrival) => void) {
     await expect.poll(stream.endpoint).toBeDefined();
     return stream;
   };
-  return { ...front, arrived, back, connect };
+  return { ...front, connect };
+}
+
+async function open(answer: (arrival: Arrival) => void) {
+  const { arrived, back, proxy } = await openBack(answer);
+  return { ...(await openFront(proxy)), arrived, back };
 }
 
 const json = { 'content-type': 'application/json' };
@@ -191,6 +202,24 @@ test('an answer that the backend goes on with when it is asked again arrives who
   const { send, messages } = await connect();
   await send(message('tools/call', 1));
   await expect.poll(messages, { timeout: 5000 }).toMatchObject([{ id: 1, result: {} }]);
+});
+
+test('A25: what is left of an answer is fetched though no new call may be made: its call has been', async () => {
+  const asked: string[] = [];
+  const { proxy } = await openBack(({ method, res }) => {
+    asked.push(method);
+    res.writeHead(200, events).end(method === 'POST' ? 'id: e7\ndata: \n\n' : `data: ${result(1)}\n\n`);
+  });
+  /** As a backend at which each request has to wait for its turn. */
+  const forward: typeof proxy.forward = async (exchange, request) =>
+    (await request.mayStill?.()) === false ? err('lapsed') : proxy.forward(exchange, request);
+  const { connect } = await openFront({ ...proxy, forward }, () => asked.length === 0);
+  const { send, messages } = await connect();
+  await send(message('tools/call', 1));
+  await expect.poll(messages, { timeout: 5000 }).toMatchObject([{ id: 1, result: {} }]);
+  await send(message('tools/call', 2));
+  await expect.poll(messages).toMatchObject([{ id: 1 }, { id: 2, error: { message: 'lapsed' } }]);
+  expect(asked).toEqual(['POST', 'GET']);
 });
 
 test.each<[string, (arrival: Arrival) => void, string]>([

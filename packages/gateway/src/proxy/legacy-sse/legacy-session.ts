@@ -52,9 +52,11 @@ export function createLegacySession(options: LegacySessionOptions): LegacySessio
     // A session that ends says so after its own calls have been left.
     const until = method === 'DELETE' ? AbortSignal.timeout(goodbyeMs) : signal;
     const load = method === 'DELETE' ? undefined : carrier.request.load;
+    // What follows was allowed when its beginning went out: refused by now, a call would count as never made.
+    const mayStill = lastEventId === undefined ? carrier.request.mayStill : undefined;
     return calls.call({
       ...carrier,
-      request: { ...carrier.request, body, load },
+      request: { ...carrier.request, body, load, mayStill },
       method,
       headers,
       signal: until,
