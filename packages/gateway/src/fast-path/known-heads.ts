@@ -17,7 +17,7 @@ export interface Recognized {
 export interface KnownHeads {
   /** @param bytes a head. @returns the same one, but for the digits of the length. */
   find(bytes: Buffer): Recognized | undefined;
-  /** @returns whether the head has been seen before, so that it is worth keeping. */
+  /** @returns whether the head has been seen before, and is short enough: so that it is worth keeping. */
   isSeen(bytes: Buffer): boolean;
   keep(sample: Sample): void;
 }
@@ -47,6 +47,7 @@ export function createKnownHeads(): KnownHeads {
       return undefined;
     },
     isSeen(bytes) {
+      if (bytes.length > maxKept) return false;
       const hash = hashOf(bytes);
       const slot = hash & (slots - 1);
       if (seen[slot] === hash) return true;
@@ -54,7 +55,6 @@ export function createKnownHeads(): KnownHeads {
       return false;
     },
     keep(sample) {
-      if (sample.bytes.length > maxKept) return;
       const samples = kept[hashOf(sample.bytes) & (slots - 1)] as Sample[];
       if (samples.length < perSlot) samples.push(sample);
       else samples[(next += 1) % perSlot] = sample;

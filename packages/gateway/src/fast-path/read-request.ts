@@ -69,7 +69,10 @@ export function createRequestReader(isServed: (path: string) => boolean): ReadRe
 function keepsakeOf(sample: Sample): Sample {
   Object.freeze(sample.head.rawHeaders);
   Object.freeze(sample.head.headers);
-  return { ...sample, bytes: Buffer.from(sample.bytes) };
+  // Not from Node's pool: a few bytes of it keep all that they lie among, 64 KiB.
+  const bytes = Buffer.allocUnsafeSlow(sample.bytes.length);
+  bytes.set(sample.bytes);
+  return { ...sample, bytes };
 }
 
 function readSample(bytes: Buffer, findName: FindName): Sample | undefined {
