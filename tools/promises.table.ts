@@ -122,6 +122,7 @@ export const transportRules: readonly Promised[] = [
   ['T14', 'No error code is sent that MCP reserves and does not define.'],
   ['T15', "The gateway's own 4xx look like no older server, and a failed backend is a 5xx."],
   ['T16', 'In the older eras sessions, resumption and requests of the server work as without the gateway.'],
+  ['T17', '`Mcp-Param-*` of a call to a command say what its arguments say, else 400 and -32020.'],
 ];
 
 export const mistakes: readonly Promised[] = [

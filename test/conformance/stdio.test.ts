@@ -9,10 +9,6 @@ import { startProduct } from '../support/product.ts';
 const notPassed: Readonly<Record<string, readonly string[]>> = {
   '2025-11-25': [],
   '2026-07-28': [
-    // Headers that repeat a tool's parameters reach no command, so nobody could be misled by them.
-    'sep-2243-server-reject-invalid-param-chars',
-    'sep-2243-server-reject-param-mismatch',
-    'sep-2243-server-validate-param-match',
     // The sample server refuses this in its own HTTP part.
     'sep-2663-server-returns-missing-capability-when-required',
   ],

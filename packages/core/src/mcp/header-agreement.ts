@@ -97,7 +97,8 @@ function checkName(header: string | undefined, message: JsonRpcMessage): Result<
   return target === undefined || decoded === target ? ok(undefined) : mismatch(message, 'Mcp-Name', false);
 }
 
-function mismatch(
+/** @param header its name, as it is written in the specification. */
+export function mismatch(
   message: JsonRpcMessage,
   header: string,
   isMissing: boolean,
@@ -121,7 +122,7 @@ function missingEnvelope(message: JsonRpcMessage): Result<undefined, JsonRpcFaul
 }
 
 /** Without the optional white space around a field value (RFC 9110 §5.5), as the SDK compares it. */
-function trimmed(header: string | undefined): string | undefined {
+export function trimmed(header: string | undefined): string | undefined {
   if (
     header === undefined ||
     !(isBlank(header.charCodeAt(0)) || isBlank(header.charCodeAt(header.length - 1)))

@@ -62,11 +62,25 @@ export function filterListResult(
 export function readToolList(
   message: unknown,
 ): readonly { readonly name: string; readonly isReadOnly: boolean }[] | undefined {
+  return readTools(message, (tool) => ({ isReadOnly: saysReadOnly(tool) }));
+}
+
+/** What an answer to `tools/list` says of the arguments that its tools take; undefined for anything else. */
+export function readToolSchemas(
+  message: unknown,
+): readonly { readonly name: string; readonly inputSchema: unknown }[] | undefined {
+  return readTools(message, (tool) => ({ inputSchema: ownMember(tool, 'inputSchema') }));
+}
+
+function readTools<Said extends object>(
+  message: unknown,
+  read: (tool: unknown) => Said,
+): readonly ({ readonly name: string } & Said)[] | undefined {
   const tools = ownMember(ownMember(message, 'result'), 'tools');
   if (!Array.isArray(tools)) return undefined;
   return tools.flatMap((tool: unknown) => {
     const name = ownMember(tool, 'name');
-    return typeof name === 'string' ? [{ name, isReadOnly: saysReadOnly(tool) }] : [];
+    return typeof name === 'string' ? [{ name, ...read(tool) }] : [];
   });
 }
 

@@ -13,6 +13,7 @@ import type { Conversation } from './conversation.ts';
 import { converse } from './converse.ts';
 import { type Answered, holderOf, isError, type MessageParts } from './parts.ts';
 import type { Carrier } from './message-link.ts';
+import { createMirroredParams } from './mirrored-params.ts';
 import { everybody } from './open-conversations.ts';
 import { statusOf } from './post-answer.ts';
 import { reply } from './reply.ts';
@@ -43,6 +44,7 @@ const aboutTheConnection: ReadonlySet<string> = new Set([
 
 export function createModernWay(parts: MessageParts): ModernWay {
   const { mode, mayBeModern, clock, backend, open, kept } = parts;
+  const mirrored = createMirroredParams();
   const state = { olderUntilMs: mayBeModern ? 0 : Number.POSITIVE_INFINITY };
 
   const ownerOf = (carrier: Carrier) => (mode === 'shared' ? everybody : holderOf(carrier, parts));
@@ -106,6 +108,9 @@ export function createModernWay(parts: MessageParts): ModernWay {
     if (isRequest(message) && message.method === 'server/discover') {
       return discover(carrier, conversation.value, first);
     }
+    const fault = mirrored.findFault(conversation.value, carrier, message);
+    if (fault !== undefined) return reply(carrier.exchange, 400, JSON.stringify(fault));
+    const isToolList = isRequest(message) && message.method === 'tools/list';
     const owner = carrier.request.principal.sessionId;
     return converse(parts, {
       carrier,
@@ -114,7 +119,10 @@ export function createModernWay(parts: MessageParts): ModernWay {
       owner,
       waits: false,
       answerOf: refuseOlder,
-      onSettled: (text) => endIfForeign(carrier, first, text),
+      onSettled(text) {
+        if (isToolList && text !== undefined) mirrored.learn(conversation.value, text);
+        endIfForeign(carrier, first, text);
+      },
     });
   };
 }
