@@ -2,7 +2,8 @@
  * Room `mcp`: what an MCP message is and asks for: the JSON-RPC envelope, the operation, the protocol era, and
  * whether headers and body agree. Knows no person and no policy, and sends nothing.
  */
-import { Buffer, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
+import { asBuffer } from '../base/bytes.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { scanJson } from './duplicate-keys.ts';
 import { type JsonRpcFault, type JsonRpcId, jsonRpcCodes } from './errors.ts';
@@ -179,9 +180,7 @@ function findResponseFault(value: JsonObject): string | undefined {
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {
   // A byte order mark stays in the text, where JSON.parse refuses it.
-  return isUtf8(bytes)
-    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-    : undefined;
+  return isUtf8(bytes) ? asBuffer(bytes).toString('utf8') : undefined;
 }
 
 function parseJson(text: string): { readonly value: unknown } | undefined {

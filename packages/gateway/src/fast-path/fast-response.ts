@@ -2,6 +2,7 @@
 import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
+import { asBuffer } from '@valetkey/core/base/bytes';
 import {
   checkValue,
   type FindName,
@@ -235,6 +236,6 @@ export class FastResponse extends Writable implements Used {
 
 function asLatin1(chunk: string | Uint8Array, encoding: BufferEncoding = 'utf8'): string {
   if (typeof chunk === 'string' && encoding === 'latin1') return chunk;
-  const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : asBuffer(chunk);
+  return bytes.toString('latin1');
 }

@@ -75,12 +75,17 @@ export function createRouter(
     const exchange = openExchange(req, res, path === undefined ? '/' : (req.url ?? '/'));
     const watch = options.observer?.begin(exchange);
     exchange.watch = watch;
-    const done = watch === undefined ? dispatch(exchange, path) : watch.run(() => dispatch(exchange, path));
-    done.catch((fault: unknown) => answerFault(exchange, fault, options.log));
+    const fail = (fault: unknown) => answerFault(exchange, fault, options.log);
+    try {
+      const done = watch === undefined ? dispatch(exchange, path) : watch.run(() => dispatch(exchange, path));
+      if (done instanceof Promise) done.catch(fail);
+    } catch (fault) {
+      fail(fault);
+    }
   };
 
   /** @param path as received, so that a route matches bytes and not what a parser made of them. */
-  async function dispatch(exchange: Exchange, path: string | undefined): Promise<void> {
+  function dispatch(exchange: Exchange, path: string | undefined): ReturnType<Handler> {
     const { req, res } = exchange;
     if (!hasPlainFraming(req)) {
       res.shouldKeepAlive = false;
@@ -108,7 +113,7 @@ export function createRouter(
     }
     const refused = checkAudit(row, exchange) ?? checkSize(row, exchange) ?? checkRate(row, exchange);
     if (refused !== undefined) return sendRefusal(exchange, refused);
-    await row.handler(exchange);
+    return row.handler(exchange);
   }
 
   function openExchange(req: IncomingMessage, res: ServerResponse, target: string): OpenExchange {

@@ -1,6 +1,7 @@
 /** From the answer of a backend to the client: as it comes, or filtered where it holds what a person must not see. */
 import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { asBuffer } from '@valetkey/core/base/bytes';
 import type { Eventually } from '@valetkey/core/base/eventually';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Logger } from 'pino';
@@ -169,7 +170,7 @@ export function createAnswerRelay({
 /** Text is written together with the head, bytes after it: for a small answer that is half the work. */
 function endWith(res: ServerResponse, body: Uint8Array): void {
   if (body.length > maxWrittenAsText) res.end(body);
-  else res.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
+  else res.end(asBuffer(body).toString('latin1'), 'latin1');
 }
 
 const maxWrittenAsText = 16 * 1024;

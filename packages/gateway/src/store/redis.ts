@@ -1,4 +1,5 @@
 /** The driver for Redis and what speaks its protocol: one server, one watched by sentinels, or a cluster. */
+import { asBuffer } from '@valetkey/core/base/bytes';
 import type { Clock } from '@valetkey/core/base/clock';
 import { nowSeconds } from '@valetkey/core/base/clock';
 import type { RedisStoreConfig } from '../config/config.ts';
@@ -177,8 +178,4 @@ function readRecord(stored: unknown): DriverRecord | undefined {
 
 function asTexts(reply: unknown): string[] {
   return Array.isArray(reply) ? reply.map(String) : [];
-}
-
-function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -64,7 +64,7 @@ class ObservedRequest implements Observed, RequestWatch {
     this.#exchange = exchange;
     this.#options = options;
     this.span = tracing?.beginRequest(callerOf(exchange), describeRequest(exchange, options));
-    this.#bytesBefore = req.socket?.bytesWritten ?? 0;
+    this.#bytesBefore = accessLog === undefined ? 0 : (req.socket?.bytesWritten ?? 0);
     if (metrics !== undefined) metrics.levels.requests += 1;
     if (accessLog !== undefined) underWay.set(id, this.named);
     // A filtered stream listens ten times to its response by itself.

@@ -50,6 +50,9 @@ test.each([
   ['', 'a'],
 ])('A53: the header %j with the value %j is not sent', (name, value) => {
   expect(() =>
-    writeRequest({ ...request, headers: { passed: [], also: [], own: [{ [name]: value }] }, body: undefined }, 'host'),
+    writeRequest(
+      { ...request, headers: { passed: [], also: [], own: [{ [name]: value }] }, body: undefined },
+      'host',
+    ),
   ).toThrow(UnsafeHeader);
 });

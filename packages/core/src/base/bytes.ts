@@ -1,0 +1,6 @@
+import { Buffer } from 'node:buffer';
+
+/** The same bytes with the methods of a `Buffer`; nothing is copied. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
