@@ -143,34 +143,34 @@ function parseBatch(values: readonly unknown[], maxMessages: number): Result<Jso
   return ok({ messages: values as readonly JsonRpcMessage[], isBatch: true });
 }
 
-/** What keeps the value from being a message of JSON-RPC 2.0 as MCP narrows it; undefined for a good one. */
+/**
+ * What keeps the value from being a message of JSON-RPC 2.0 as MCP narrows it; undefined for a good one. A member that is
+ * undefined is not there, since JSON knows no such value; and no object has one of these names by itself.
+ */
 function findFault(value: unknown): string | undefined {
   if (!isJsonObject(value)) return 'expected an object';
-  if (own(value, 'jsonrpc') !== '2.0') return '`jsonrpc` must be "2.0"';
-  return Object.hasOwn(value, 'method') ? findCallFault(value) : findResponseFault(value);
+  if (value['jsonrpc'] !== '2.0') return '`jsonrpc` must be "2.0"';
+  return value['method'] === undefined ? findResponseFault(value) : findCallFault(value);
 }
 
-function findCallFault(value: JsonObject): string | undefined {
-  const method = own(value, 'method');
+function findCallFault({ method, result, error, id, params }: JsonObject): string | undefined {
   if (typeof method !== 'string' || method === '') return '`method` must be text';
-  if (Object.hasOwn(value, 'result') || Object.hasOwn(value, 'error')) return 'both a request and a response';
-  const hasId = Object.hasOwn(value, 'id');
-  if (hasId && !isId(own(value, 'id'))) return '`id` must be text or a whole number';
-  if (!hasId && requestMethods.has(method)) return '`id` is missing: `method` is that of a request';
-  if (Object.hasOwn(value, 'params') && !isJsonObject(own(value, 'params')))
-    return '`params` must be an object';
-  return undefined;
+  if (result !== undefined || error !== undefined) return 'both a request and a response';
+  if (id === undefined) {
+    if (requestMethods.has(method)) return '`id` is missing: `method` is that of a request';
+  } else if (!isId(id)) return '`id` must be text or a whole number';
+  return params === undefined || isJsonObject(params) ? undefined : '`params` must be an object';
 }
 
 function findResponseFault(value: JsonObject): string | undefined {
-  const [result, error, id] = [own(value, 'result'), own(value, 'error'), own(value, 'id')];
-  if (Object.hasOwn(value, 'result') === Object.hasOwn(value, 'error')) {
+  const { result, error, id } = value;
+  if ((result === undefined) === (error === undefined)) {
     return 'expected `method`, or either `result` or `error`';
   }
   // A response to us, and a call to a backend whose parser matches keys without regard to case, as Go's does.
   if (Object.keys(value).some((key) => key.toUpperCase() === 'METHOD'))
     return 'both a request and a response';
-  if (Object.hasOwn(value, 'result')) {
+  if (result !== undefined) {
     if (!isJsonObject(result)) return '`result` must be an object';
     return isId(id) ? undefined : '`id` must be text or a whole number';
   }
@@ -198,16 +198,12 @@ function isId(value: unknown): value is JsonRpcId {
 }
 
 function idOf(value: unknown): JsonRpcId | null {
-  const id = isJsonObject(value) ? own(value, 'id') : undefined;
+  const id = isJsonObject(value) ? value['id'] : undefined;
   return isId(id) ? id : null;
 }
 
 function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function own(value: JsonObject, key: string): unknown {
-  return Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
 function refuse(

@@ -50,7 +50,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
   const { name, write, clock, log, droppedEvent, lingerMs = 50, closeTimeoutMs = 2_000 } = options;
   const { maxQueued = 10_000, maxQueuedBytes = 8 * 1024 * 1024, keepsAll = false } = options;
   const { pause = pauseUnref } = options;
-  const queue: { readonly line: string; readonly bytes: number }[] = [];
+  const queue: string[] = [];
   const state = {
     bytes: 0,
     unannounced: 0,
@@ -67,9 +67,8 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     queue.length >= Math.min(batchSize, maxQueued / 4) || state.bytes >= maxQueuedBytes / 4;
 
   const push = (line: string): void => {
-    const bytes = Buffer.byteLength(line);
-    queue.push({ line, bytes });
-    state.bytes += bytes;
+    queue.push(line);
+    state.bytes += Buffer.byteLength(line);
   };
 
   const drop = (): void => {
@@ -93,11 +92,11 @@ export function createLineSink(options: LineSinkOptions): LineSink {
   };
 
   const writeBatch = async (): Promise<void> => {
-    const batch = queue.slice(0, batchSize);
-    const lines = batch.map(({ line }) => line).join('');
-    await write(state.failing ? `\n${lines}` : lines);
-    queue.splice(0, batch.length);
-    for (const { bytes } of batch) state.bytes -= bytes;
+    const lines = queue.slice(0, batchSize);
+    const text = lines.join('');
+    await write(state.failing ? `\n${text}` : text);
+    queue.splice(0, lines.length);
+    state.bytes -= Buffer.byteLength(text);
     state.failing = false;
     announceDrops();
   };
