@@ -69,18 +69,21 @@ export class FastConnection implements ResponseOwner {
       socket.setTimeout(this.#fast.unreadMs, this.#onUnread).resume().destroySoon();
     } else if (socket.writableNeedDrain) {
       // Else who calls on and reads nothing would have all answers kept in memory, and who reads slowly be cut off as idle.
-      socket.setTimeout(this.#fast.unreadMs, this.#onUnread).once('drain', this.#onDrain);
+      this.whenTaken(this.#onFree);
     } else this.#onFree();
+  }
+
+  whenTaken(done: () => void): void {
+    const { socket } = this;
+    socket.setTimeout(this.#fast.unreadMs, this.#onUnread).once('drain', () => {
+      socket.setTimeout(0, this.#onUnread);
+      done();
+    });
   }
 
   /** Nothing at all of the answer was taken for so long. */
   readonly #onUnread = (): void => {
     this.socket.destroy();
-  };
-
-  readonly #onDrain = (): void => {
-    this.socket.setTimeout(0, this.#onUnread);
-    this.#onFree();
   };
 
   readonly #onFree = (): void => {

@@ -31,6 +31,7 @@ export function openFastPath(server: Server, options: FastPathOptions): void {
   const { isServed, firstRequestMs = 2000, unreadMs = 5 * 60_000 } = options;
   const nodes = server.listeners('connection') as ((socket: Socket) => void)[];
   const all = new Set<FastConnection>();
+  const handedOver = new Set<Socket>();
   const findName = createHeaderNames();
   const fast: FastServer = {
     server,
@@ -44,6 +45,7 @@ export function openFastPath(server: Server, options: FastPathOptions): void {
     onClosed: (connection) => void all.delete(connection),
     handOver(connection, socket) {
       all.delete(connection);
+      handedOver.add(socket.once('close', () => void handedOver.delete(socket)));
       for (const listener of nodes) listener.call(server, socket);
     },
   };
@@ -53,6 +55,7 @@ export function openFastPath(server: Server, options: FastPathOptions): void {
   const sweeper = setInterval(() => {
     for (const connection of all)
       connection.sweep(sweepMs, { firstRequestMs, idleMs: server.keepAliveTimeout });
+    for (const socket of handedOver) limitUnread(socket, unreadMs);
   }, sweepMs).unref();
   server.once('close', () => clearInterval(sweeper));
 
@@ -66,4 +69,11 @@ export function openFastPath(server: Server, options: FastPathOptions): void {
     closeAll();
     for (const connection of all) connection.close();
   };
+}
+
+/** Node ends a connection that is idle, and waits without end for a client that takes nothing of its answer. */
+function limitUnread(socket: Socket, unreadMs: number): void {
+  // Any other time is Node's own.
+  const isLimited = socket.timeout === unreadMs;
+  if (socket.writableNeedDrain !== isLimited) socket.setTimeout(isLimited ? 0 : unreadMs);
 }

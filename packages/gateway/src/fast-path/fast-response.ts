@@ -35,6 +35,8 @@ export interface ResponseOwner {
   onEnded(response: FastResponse): void;
   /** It was broken off: what has been sent must not look like the whole. */
   onBroken(): void;
+  /** Calls back when the client has taken what was written; one that takes nothing at all is not waited for without end. */
+  whenTaken(done: () => void): void;
   /** Calls `sendWhole` together with the other answers that are ready. */
   gather(response: FastResponse): void;
 }
@@ -188,7 +190,7 @@ export class FastResponse extends Writable implements Used {
     }
     socket.uncork();
     if (isTaken) done();
-    else socket.once('drain', done);
+    else this.#owner.whenTaken(done);
   }
 
   override _final(done: (fault?: Error | null) => void): void {
