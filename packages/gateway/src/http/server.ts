@@ -35,7 +35,16 @@ export function createHttpServer(router: RequestListener, options: ServerOptions
     },
   );
   openAnswers.set(server, answers);
+  const closeIdle = server.closeIdleConnections.bind(server);
+  // To Node a connection is idle as soon as its answer is written, although it may not be read yet: it would break off.
+  server.closeIdleConnections = () => {
+    if (![...answers].some(isBeingRead)) closeIdle();
+  };
   return server;
+}
+
+function isBeingRead({ writableEnded, writableFinished }: ServerResponse): boolean {
+  return writableEnded && !writableFinished;
 }
 
 /**
