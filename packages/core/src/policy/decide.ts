@@ -5,8 +5,8 @@
 import type { ListName } from '../mcp/list-result.ts';
 import type { Operation } from '../mcp/operation.ts';
 import { createCallerKey } from './caller-key.ts';
-import { combine, type Decision, malformed } from './decision.ts';
-import { createRuleSet, type Rule, type RuleKind } from './demands.ts';
+import { combine, type Decision, deny, malformed } from './decision.ts';
+import { createRuleSet, forCalled, type Rule, type RuleKind } from './demands.ts';
 import { isDisguisedUri } from './disguised-uri.ts';
 import type { Principal } from './principal.ts';
 import { judge } from './requirement.ts';
@@ -156,10 +156,15 @@ export function createPolicy(rules: BackendRules): Policy {
       const isReadOnly = found.some(({ readOnlyUnless }) => readOnlyUnless !== undefined)
         ? known?.isReadOnly(operation.name ?? '')
         : undefined;
-      const [only, ...more] = found.map((rule) => decideRule(principal, rule, isReadOnly));
-      return only !== undefined && more.length === 0
-        ? only
-        : combine(only === undefined ? [] : [only, ...more]);
+      const decisions = found.map((rule) => decideRule(principal, rule, isReadOnly));
+      const [only] = decisions;
+      const decision = only !== undefined && decisions.length === 1 ? only : combine(decisions);
+      if (decision.allow) return decision;
+      // One denial is told of, so one is put into words: a subscription may name many things.
+      const at = decisions.findIndex((each) => !each.allow && each.description === decision.description);
+      const named = forCalled(found[at], operation.uris?.[at] ?? operation.name);
+      const told = named === undefined ? decision : judge(principal, named, isReadOnly);
+      return told.allow ? decision : deny({ ...decision, description: told.description });
     },
 
     asksForAnnotation(operation) {

@@ -12,7 +12,7 @@ export type Decision =
        * suffices (MCP 2026-07-28 Authorization). Empty when scopes are not what is missing.
        */
       readonly missingScopes: readonly string[];
-      /** For people. Made of the rules only, never of the request, so it is safe in a header. */
+      /** For people. Of the request it holds at most what was called, as one short word (`called-name.ts`). */
       readonly description: string;
     };
 

@@ -1,3 +1,5 @@
+import { describeCalled } from './called-name.ts';
+import { isPattern } from './pattern.ts';
 import type { Demand } from './requirement.ts';
 import { createRuleTable, type RuleTable } from './rule-table.ts';
 import type { BackendRules, Others, Requirement, ToolRequirement } from './rules.ts';
@@ -53,6 +55,19 @@ export function createRuleSet(rules: BackendRules): RuleSet {
     resources: table('resource', rules.resources, rules.otherResources),
     all,
   };
+}
+
+/**
+ * The rule in the words of a denial: with what was called, where its own words do not name that.
+ *
+ * @returns undefined where they do, or nothing was called.
+ */
+export function forCalled(rule: Rule | undefined, name: unknown): Rule | undefined {
+  if (rule === undefined || rule.kind === 'enter' || typeof name !== 'string') return undefined;
+  const { kind, key } = rule;
+  if (key !== undefined && !isPattern(key)) return undefined;
+  const why = key === undefined ? 'without a rule' : `rule ${key}`;
+  return { ...rule, subject: `${kind} ${describeCalled(name)} (${why})` };
 }
 
 function demandOf(enter: Requirement, { readOnlyUnless, ...requirement }: ToolRequirement) {

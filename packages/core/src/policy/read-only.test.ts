@@ -29,7 +29,8 @@ test('A24: without the requirement only tools that say they read can be called',
   expect(policy.decide(reader, call('save'), known)).toMatchObject({
     reason: 'missing_role',
     missingRoles: ['Writer'],
-    description: 'tool * needs the role Writer, since the server does not say that the tool only reads',
+    description:
+      'tool save (rule *) needs the role Writer, since the server does not say that the tool only reads',
   });
   for (const name of ['get', 'save', 'unheard'])
     expect(policy.decide(writer, call(name), known)).toEqual({ allow: true });
