@@ -2,11 +2,16 @@ import { type Administration, openAdministration } from '@valetkey/gateway/admin
 import { AuditUnavailable } from '@valetkey/gateway/audit/event';
 import type { Config } from '@valetkey/gateway/config/config';
 import { StoreUnavailable } from '@valetkey/gateway/store/driver';
+import { findMissingState } from './missing-state.ts';
 import { readConfig } from './read-config.ts';
 import { UsageFault } from './usage-fault.ts';
 import { createWorld } from './world.ts';
 
-/** Opens the store that the configuration names, beside a gateway that may be running on it. @returns the exit code. */
+/**
+ * Opens the store that the configuration names, beside a gateway that may be running on it. Makes neither store nor keys.
+ *
+ * @returns the exit code.
+ */
 export async function administer(
   command: string,
   file: string | undefined,
@@ -15,6 +20,8 @@ export async function administer(
   if (file === undefined) throw new UsageFault(`${command} needs --config FILE`);
   const config = readConfig(file, ['store', 'keys']);
   if (config === undefined) return 1;
+  const missing = findMissingState(config);
+  if (missing !== undefined) return fail(missing);
   try {
     const opened = await openAdministration(config, createWorld('warn'));
     if (!opened.ok) return fail(opened.error);

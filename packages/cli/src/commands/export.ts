@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { exportRecords } from '@valetkey/gateway/store/transfer';
 import { fail } from '../administer.ts';
 import { parseOptions } from '../command-line.ts';
+import { findMissingState } from '../missing-state.ts';
 import { withSealedStore } from '../open-sealed-store.ts';
 import { readConfig } from '../read-config.ts';
 import { UsageFault } from '../usage-fault.ts';
@@ -14,6 +15,8 @@ export async function exportStore(args: string[]): Promise<number> {
   if (options.config === undefined) throw new UsageFault('export needs --config FILE');
   const config = readConfig(options.config, ['store', 'keys']);
   if (config === undefined) return 1;
+  const missing = findMissingState(config);
+  if (missing !== undefined) return fail(missing);
   const { output } = options;
   return withSealedStore(config, async ({ driver, keyRing }) => {
     const lines = Readable.from(exportRecords(driver, keyRing));
