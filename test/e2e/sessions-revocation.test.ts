@@ -104,6 +104,23 @@ test('A56 A50: open streams are cut with their session, and audited; those of ot
   expect(await reasons()).toContain('session.revoke operator');
 });
 
+test('A56 A50: what an audit record of a session shows is enough to end that session, and no other', async () => {
+  const one = await obtainTokens(product, product.person('reader'));
+  const other = await obtainTokens(product, product.person('reader'));
+  expect(await call(one.accessToken, 0)).toBe(200);
+  const records = async () =>
+    (await product.readAudit()).filter(
+      ({ event, clientId }) => event === 'mcp.call' && clientId === one.clientId,
+    );
+  await expect.poll(async () => (await records()).length, { timeout: 3000 }).toBeGreaterThan(0);
+  const session = String((await records()).at(-1)?.['signInId']);
+  expect(session).toMatch(/^[\w-]{22}$/);
+  const revoked = await product.administer(({ sessions }) => sessions.revoke({ session }));
+  expect(revoked.map(({ clientId }) => clientId)).toEqual([one.clientId]);
+  await expect.poll(() => call(one.accessToken, 0), { timeout: 3000 }).toBe(401);
+  expect(await call(other.accessToken, 0)).toBe(200);
+});
+
 test('A40: consents are listed and taken back; the sessions go on', async () => {
   const { accessToken } = await obtainTokens(product, product.person('admin'));
   const listed = await product.administer(({ sessions }) => sessions.list({ person: 'ada@contoso.example' }));

@@ -4,11 +4,14 @@
  */
 import { randomId } from '@valetkey/core/base/random';
 import { err, ok, type Result } from '@valetkey/core/base/result';
+import { findSignInId } from '@valetkey/core/base/sign-in-id';
 import type { KeyRing } from '@valetkey/core/crypto/key-ring';
+import type { KnownTools } from '@valetkey/core/policy/decide';
 import { personId } from '@valetkey/core/policy/principal';
 import { openAudit } from './audit/audit.ts';
 import { type AuditEvent, AuditUnavailable } from './audit/event.ts';
-import type { Config } from './config/config.ts';
+import type { AnyBackendConfig, Config } from './config/config.ts';
+import { createToolAnnotations, serverOf } from './enforce/tool-annotations.ts';
 import { openKeySource } from './keys/open-keys.ts';
 import { type KeyReport, pruneKeys, reportKeys, stageNewKeys, useNewKeys } from './keys/rotation.ts';
 import { createConsents } from './session/consents.ts';
@@ -27,6 +30,7 @@ export type { Session } from './session/session.ts';
 export interface Choice {
   readonly person?: string;
   readonly client?: string;
+  /** Its id, or the `signInId` that the audit records of its sign-in bear. */
   readonly session?: string;
 }
 
@@ -49,6 +53,8 @@ export interface Administration {
     /** Removes keys that seal nothing any more. */
     prune(): Promise<Result<string[], KeyFault>>;
   };
+  /** What the gateways have heard a backend say of its tools. */
+  findKnownTools(backend: AnyBackendConfig): Promise<KnownTools>;
   close(): Promise<void>;
 }
 
@@ -188,6 +194,12 @@ export async function openAdministration(
           waitSeconds: Math.max(lifetimes.accessTokenSeconds, lifetimes.signInSeconds),
         }),
     },
+    async findKnownTools(backend) {
+      const of = { backend: backend.name, server: serverOf(backend) };
+      const known = createToolAnnotations({ ...of, store, clock, log });
+      await known.look();
+      return known;
+    },
     async close() {
       await audit.close();
       await store.close();
@@ -201,6 +213,6 @@ function isChosen(session: Session, { person, client, session: id }: Choice): bo
   return (
     (person === undefined || names.includes(person) || names.includes(person.toLowerCase())) &&
     (client === undefined || session.clientId === client) &&
-    (id === undefined || session.id === id)
+    (id === undefined || session.id === id || findSignInId(session.id) === id)
   );
 }
