@@ -40,7 +40,8 @@ export function startResealing(options: BackgroundResealingOptions): () => Promi
     const { resealed, skipped } = await resealStore({ driver, keyRing, random: options.random });
     await leases.put(kid, { isDone: true }, { lifetimeSeconds: leaseSeconds });
     state.doneFor = kid;
-    log.info({ resealed, skipped, kid }, 'the store is sealed with the new key');
+    // None: a new key is there and not in use yet, or another replica was here before.
+    if (resealed > 0) log.info({ resealed, skipped, kid }, 'the store is sealed with the new key');
   }
 
   const stop = timer(() => {
