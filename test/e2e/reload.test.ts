@@ -57,7 +57,7 @@ test('a changed file brings a backend, with its metadata, and drops nothing', as
     backends['other'] = { ...snippetsBackend(backend.url), path: '/other/mcp' };
   });
   await untilSaid('configuration reloaded', from);
-  expect(gateway.said().slice(from)).toContain('"backends":["other"]');
+  expect(gateway.said().slice(from)).toContain('"backends":["other"],"removed":[]');
   // A token for one backend is none for the other (A20), so the new one asks for its own.
   expect(await statusOf('/other/mcp')).toBe(401);
   const metadata = await fetch(`${gateway.url}/.well-known/oauth-protected-resource/other/mcp`);
@@ -132,6 +132,7 @@ test('a backend that is taken out answers 404, and its streams end', async () =>
     config['backends'] = others;
   });
   await untilSaid('configuration reloaded', from);
+  expect(gateway.said().slice(from)).toContain('"removed":["snippets"]');
   await stream.ended;
   expect(await statusOf('/snippets/mcp')).toBe(404);
 });

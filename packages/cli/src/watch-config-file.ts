@@ -57,7 +57,8 @@ async function reloadFrom(file: string, reload: Gateway['reload'], log: Logger):
   try {
     const reloaded = await reload(loaded.value);
     if (!reloaded.ok) return refuse(reloaded.error, log);
-    log.info({ backends: reloaded.value, warnings: warningsOf(loaded.value) }, 'configuration reloaded');
+    const { opened, removed } = reloaded.value;
+    log.info({ backends: opened, removed, warnings: warningsOf(loaded.value) }, 'configuration reloaded');
   } catch (fault) {
     log.error({ err: fault }, 'configuration not reloaded: the one before stays in effect');
   }

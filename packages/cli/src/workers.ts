@@ -66,6 +66,7 @@ export async function runWorkers({ count, args, stopped, log }: WorkersOptions):
   const passOn = () => signalAll('SIGHUP');
   process.on('SIGHUP', passOn);
   await stopped;
+  log.info('stopping');
   state.isStopping = true;
   process.off('SIGHUP', passOn);
   for (const pause of pauses) clearTimeout(pause);

@@ -39,13 +39,20 @@ export interface Gateway {
    * Requests under way end as they began, and connections stay open; a backend that has not changed keeps its own
    * connections. Event streams that the new configuration would not let in are cut.
    *
-   * @returns the names of the backends that were opened anew, or what only a restart can change.
+   * @returns what became of the backends, or what only a restart can change.
    */
-  reload(config: Config): Promise<Result<readonly string[], readonly ConfigFault[]>>;
+  reload(config: Config): Promise<Result<Reloaded, readonly ConfigFault[]>>;
   /** All metrics of this process; empty where the configuration has no `metrics.prometheus`. */
   collect: Telemetry['collect'];
   /** Ends open work and closes the store and the audit sinks. */
   close(): Promise<void>;
+}
+
+/** Names of backends. */
+export interface Reloaded {
+  /** New, or opened anew since something about them has changed. */
+  readonly opened: readonly string[];
+  readonly removed: readonly string[];
 }
 
 /** What a reload replaces. */
@@ -100,11 +107,12 @@ export async function createGateway(
       const faults = checkReload(current.config, changed);
       if (faults.length > 0) return err(faults);
       const next = openGeneration(changed, services, current);
-      const opened = next.backends.filter((backend) => !current.backends.includes(backend));
+      const opened = namesOf(next.backends.filter((backend) => !current.backends.includes(backend)));
+      const removed = namesOf(current.backends).filter((name) => !namesOf(next.backends).includes(name));
       replace(next);
       const correlationId = randomId(world.random, 16);
       services.audit.record({ event: 'config.reload', outcome: 'success', correlationId });
-      return ok(opened.map((backend) => backend.config.name));
+      return ok({ opened, removed });
     },
     collect: () => services.telemetry.collect(),
     async close() {
@@ -112,6 +120,10 @@ export async function createGateway(
       await services.close();
     },
   };
+}
+
+function namesOf(backends: readonly Backend[]): string[] {
+  return backends.map(({ config: { name } }) => name);
 }
 
 /** @param previous whose backends and counts go on where nothing about them has changed. */

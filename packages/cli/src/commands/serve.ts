@@ -80,6 +80,7 @@ async function serveHere(
   world.log.info({ publicUrl: config.publicUrl, port: running.port }, ready);
   const watch = watchConfigFile(file, (next) => running.reload(next), world.log);
   await stopped;
+  world.log.info('stopping');
   watch.stop();
   await running.close();
   // The line to the primary would keep the process.
