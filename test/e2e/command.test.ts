@@ -248,6 +248,20 @@ test.each([
   expect(stderr).not.toMatch(/\n\s+at /);
 });
 
+test('A2: `valetkey COMMAND --help` tells that command, `--help` all, and what stands behind `--` is another program', async () => {
+  const tell = async (...args: string[]) => (await runCommand(node, valetkey(...args))).stdout;
+  const keys = await tell('keys', 'rotate', '--help');
+  expect(keys).toMatch(/^ {2}valetkey keys list[\s\S]+\n {2}valetkey keys new\n.+\n$/);
+  expect(keys).not.toContain('valetkey serve');
+  expect(await tell('import', '-h')).toMatch(/^ {2}valetkey import .+\n[\s\S]+already\n$/);
+  const all = await tell('--help');
+  expect(all).toContain(keys);
+  expect(await tell('nonsense', '--help')).toBe(all);
+  const { code, stderr } = await runCommand(node, valetkey('stdio', '--', 'server', '--help'));
+  expect(code).toBe(1);
+  expect(stderr).toContain('--config FILE');
+});
+
 test('A12 A25: `valetkey serve` serves a configuration, audits on stdout, and ends with exit code 0 on SIGTERM', async () => {
   const port = await findFreePort();
   const command = startCommand(node, valetkey('serve', '--config', await writeConfig('serve.yaml', port)), {
@@ -261,6 +275,7 @@ test('A12 A25: `valetkey serve` serves a configuration, audits on stdout, and en
   const idle = await openIdleConnection(`http://localhost:${port}/healthz`);
   const { code, tookMs } = await command.stop();
   expect(code).toBe(0);
+  expect(command.stderr()).toContain('"msg":"stopping"');
   expect(tookMs).toBeLessThan(5000);
   idle.destroy();
   for (const secret of Object.values(env)) expect(command.stdout() + command.stderr()).not.toContain(secret);

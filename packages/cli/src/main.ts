@@ -34,6 +34,7 @@ const usage = `valetkey: Entra ID sign-in for any MCP server
   valetkey sessions list|revoke --config FILE [--person WHO] [--client ID] [--session ID] [--all] [--json]
       Who is signed in; revoke ends sessions on every replica within a second.
       --person WHO  an object id, or a user name
+      --session ID  its id, or the signInId of an audit record
   valetkey consents list|revoke --config FILE [--person WHO] [--client ID] [--all] [--json]
       What people allowed clients; revoke has them asked again.
   valetkey policy explain --config FILE --backend NAME [--as WHO] [--roles A,B] [--groups ID] [--scopes A]
@@ -75,10 +76,23 @@ const commands: Readonly<Record<string, (args: string[]) => Promise<number>>> = 
   import: importStore,
 };
 
+/** What follows `--` is another program's. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  const own = end === -1 ? args : args.slice(0, end);
+  return own.includes('--help') || own.includes('-h');
+}
+
+/** The part of the usage that is about one command; all of it where there is no such command. */
+function describeCommand(name: string): string {
+  const parts = usage.split(/\n(?= {2}valetkey )/).filter((part) => part.startsWith(`  valetkey ${name} `));
+  return parts.length === 0 || name.startsWith('-') ? usage : `${parts.join('\n')}\n`;
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const [name = '--help', ...rest] = args;
-  if (name === 'help' || args.length === 0 || args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(usage);
+  if (name === 'help' || args.length === 0 || asksForHelp(args)) {
+    process.stdout.write(describeCommand(name));
     return 0;
   }
   if (name === '--version') {
