@@ -86,6 +86,8 @@ test('A41: the page after Deny goes on to the client', () => {
   const { markup } = renderDeniedPage({ clientName: '<b>X', continueUrl: '/authorize/q?a=1&b=2' });
   expect(markup).toContain('content="3;url=/authorize/q?a=1&amp;b=2"');
   expect(markup).not.toContain('<b>X');
+  // Closed before, the client would never hear of it.
+  expect(markup).not.toContain('close this page');
 });
 
 test('A43: the pages for refused and for spent answers give the request id and no reason to an attacker', () => {

@@ -18,7 +18,7 @@ export function renderDeniedPage(view: DeniedView): Html {
     title: 'Access denied',
     refresh: { seconds: 3, url: view.continueUrl },
     body: html`<h1>Access denied</h1>
-<p class="lead"><b><bdi>${view.clientName}</bdi></b> got no access, as you decided. You can close this page.</p>
+<p class="lead"><b><bdi>${view.clientName}</bdi></b> got no access, as you decided. This page goes back to it in a moment; only then does the application know.</p>
 <p class="buttons"><a class="button" id="continue" href="${view.continueUrl}">Back to the application</a></p>`,
   });
 }
