@@ -31,6 +31,7 @@ export function createHttpServer(router: RequestListener, options: ServerOptions
     (req, res) => {
       res.on('close', answers.add(res));
       if (!server.listening) res.shouldKeepAlive = false;
+      if (res.socket === null) breakOffInTurn(res);
       router(req, res);
     },
   );
@@ -41,6 +42,18 @@ export function createHttpServer(router: RequestListener, options: ServerOptions
     if (![...answers].some(isBeingRead)) closeIdle();
   };
   return server;
+}
+
+/**
+ * Behind another answer of its connection one has no connection yet that its `destroy` could end. Node gives it one all the
+ * same when its turn comes, and waits for it without end, reading nothing, so that it does not see the client leave either.
+ */
+function breakOffInTurn(res: ServerResponse): void {
+  const assign = res.assignSocket.bind(res);
+  res.assignSocket = (socket) => {
+    assign(socket);
+    if (res.destroyed) socket.destroy();
+  };
 }
 
 function isBeingRead({ writableEnded, writableFinished }: ServerResponse): boolean {
