@@ -51,8 +51,9 @@ export function createHttpServer(router: RequestListener, options: ServerOptions
 function breakOffInTurn(res: ServerResponse): void {
   const assign = res.assignSocket.bind(res);
   res.assignSocket = (socket) => {
-    assign(socket);
+    // First: what was written before it was broken off must not go out any more.
     if (res.destroyed) socket.destroy();
+    assign(socket);
   };
 }
 
