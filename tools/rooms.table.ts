@@ -162,7 +162,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   'gateway/administration.ts': {
     purpose: 'what an operator does to a store from the command line: sessions, consents, keys',
-    may: [...domain, ...services, 'gateway/keys'],
+    may: [...domain, ...services, 'gateway/enforce', 'gateway/keys'],
   },
 
   emulator: { purpose: 'a local Entra ID; shares no code with the rest, so no misreading can hide', may: [] },

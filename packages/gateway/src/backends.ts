@@ -1,7 +1,7 @@
 /** The backends: each one's policy, its way there, and the MCP endpoint in front of both. */
 import { createPolicy, type Policy } from '@valetkey/core/policy/decide';
 import type { AnyBackendConfig, BackendConfig, Config } from './config/config.ts';
-import { createToolAnnotations } from './enforce/tool-annotations.ts';
+import { createToolAnnotations, serverOf } from './enforce/tool-annotations.ts';
 import type { Exchange, Handler } from './http/exchange.ts';
 import { createFaultDescription } from './mcp/refuse.ts';
 import { createMcpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
@@ -83,11 +83,6 @@ export function openBackend(backend: AnyBackendConfig, config: Config, services:
     },
     close,
   };
-}
-
-/** What answers for a backend: its address, or the command. */
-function serverOf({ upstream, process }: AnyBackendConfig): string {
-  return upstream ?? JSON.stringify([process?.command, process?.args, process?.cwd]);
 }
 
 /** Each address goes the whole way: token, policy and audit are no other at an older one. */

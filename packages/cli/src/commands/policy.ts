@@ -1,5 +1,5 @@
 import type { Operation } from '@valetkey/core/mcp/operation';
-import { createPolicy } from '@valetkey/core/policy/decide';
+import { createPolicy, type KnownTools } from '@valetkey/core/policy/decide';
 import { listRequirements } from '@valetkey/core/policy/rules';
 import type { AnyBackendConfig, Config } from '@valetkey/gateway/config/config';
 import { administer, fail, printTable } from '../administer.ts';
@@ -49,7 +49,8 @@ export async function policy(args: string[]): Promise<number> {
       const backend = findBackend(given, config);
       const sessions = await administration.sessions.list({});
       const found = findPerson(as, readPerson(given), backend, sessions);
-      return found.ok ? explain(found.value, backend, operation, given) : fail(found.error);
+      if (!found.ok) return fail(found.error);
+      return explain(found.value, backend, operation, given, await administration.findKnownTools(backend));
     });
   }
   const config = readConfig(given.config, []);
@@ -103,12 +104,13 @@ function explain(
   backend: AnyBackendConfig,
   operation: Operation | undefined,
   { json }: Options,
+  known?: KnownTools,
 ): number {
   const rules = createPolicy(backend.rules);
   const verdicts =
     operation === undefined
       ? explainRules(rules, principal)
-      : [explainOperation(rules, principal, operation)];
+      : [explainOperation(rules, principal, operation, known)];
   const told = [...notes, ...listUnknownRoles(principal.roles, backend)];
   if (json) {
     const answer = { backend: backend.name, principal, notes: told, verdicts: verdicts.map(plainVerdict) };

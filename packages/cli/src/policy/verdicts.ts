@@ -1,5 +1,5 @@
 /** What a policy says, for people and for programs. */
-import type { Decision, Policy, RuleName, RuleVerdict } from '@valetkey/core/policy/decide';
+import type { Decision, KnownTools, Policy, RuleName, RuleVerdict } from '@valetkey/core/policy/decide';
 import type { Operation } from '@valetkey/core/mcp/operation';
 import type { Principal } from '@valetkey/core/policy/principal';
 
@@ -8,7 +8,7 @@ export interface Verdict {
   /** `enter`, `tool delete_*`, `any other prompt`. */
   readonly rule: string;
   readonly decision: Decision;
-  /** Where the rule goes by what the server says of a tool: the decision about one that only reads. */
+  /** Where the rule goes by what the server says of a tool, and that is not known: the decision about one that only reads. */
   readonly ifReadOnly?: Decision;
 }
 
@@ -21,15 +21,24 @@ export function explainRules(policy: Policy, principal: Principal): Verdict[] {
   }));
 }
 
-/** One operation, with the rule that decides about it. */
-export function explainOperation(policy: Policy, principal: Principal, operation: Operation): Verdict {
-  const isReadOnly = (said: boolean) => ({ isReadOnly: () => said });
-  const decide = (said: boolean) => policy.decide(principal, operation, isReadOnly(said));
-  const rules = policy.findRules(operation).map(titleOf);
+/**
+ * One operation, with the rule that decides about it.
+ *
+ * @param known what the gateways have heard of the tools; undefined: nobody looked.
+ */
+export function explainOperation(
+  policy: Policy,
+  principal: Principal,
+  operation: Operation,
+  known: KnownTools | undefined,
+): Verdict {
+  const rule = policy.findRules(operation).map(titleOf).join(', ') || 'none';
+  const decide = (tools: KnownTools) => policy.decide(principal, operation, tools);
+  if (known !== undefined) return { rule, decision: decide(known) };
   return {
-    rule: rules.join(', ') || 'none',
-    decision: decide(false),
-    ...(policy.asksForAnnotation(operation) ? { ifReadOnly: decide(true) } : {}),
+    rule,
+    decision: decide({ isReadOnly: () => 'unasked' }),
+    ...(policy.asksForAnnotation(operation) ? { ifReadOnly: decide({ isReadOnly: () => true }) } : {}),
   };
 }
 
@@ -41,7 +50,7 @@ function titleOf({ kind, key }: RuleName): string {
 /** rule, decision, why */
 export function describeVerdict({ rule, decision, ifReadOnly }: Verdict): string[] {
   const dependsOnTool = ifReadOnly?.allow === true && !decision.allow;
-  const word = decision.allow ? 'allowed' : dependsOnTool ? 'reading only' : 'denied';
+  const word = decision.allow ? 'allowed' : dependsOnTool ? 'if it only reads' : 'denied';
   return [rule, word, decision.allow ? '' : decision.description];
 }
 

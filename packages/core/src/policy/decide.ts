@@ -9,7 +9,7 @@ import { combine, type Decision, deny, malformed } from './decision.ts';
 import { createRuleSet, forCalled, type Rule, type RuleKind } from './demands.ts';
 import { isDisguisedUri } from './disguised-uri.ts';
 import type { Principal } from './principal.ts';
-import { judge } from './requirement.ts';
+import { judge, type ToolWord } from './requirement.ts';
 import type { RuleTable } from './rule-table.ts';
 import { type BackendRules, listRequirements } from './rules.ts';
 
@@ -17,8 +17,11 @@ export type { Decision, Denial, DenialReason } from './decision.ts';
 
 /** What is known of the backend's tools. */
 export interface KnownTools {
-  /** Whether the backend says that a tool only reads; undefined: it has said nothing that we heard. */
-  isReadOnly(name: string): boolean | undefined;
+  /**
+   * Whether the backend says that a tool only reads; undefined: it has said nothing that we heard; `unasked`: in a dry
+   * run that cannot know what a gateway has heard.
+   */
+  isReadOnly(name: string): ToolWord;
 }
 
 export interface Policy {
@@ -41,7 +44,7 @@ export interface Policy {
   isVisible(principal: Principal, list: ListName, name: string, isReadOnly?: boolean): boolean;
   /** Lists that the rules can shorten: any other passes as it is. */
   readonly filteredLists: ReadonlySet<ListName>;
-  /** What every rule says to this caller. For a dry run: requests are judged by `decide`. */
+  /** What every rule that can decide says to this caller. For a dry run: requests are judged by `decide`. */
   explain(principal: Principal): readonly RuleVerdict[];
   /** The rules that decide about an operation: one, except for a template. */
   findRules(operation: Operation): readonly RuleName[];
@@ -75,7 +78,7 @@ export function createPolicy(rules: BackendRules): Policy {
   const cache = new Map<string, Decision>();
   const usesAnnotations = all.some(({ readOnlyUnless }) => readOnlyUnless !== undefined);
 
-  function decideRule(principal: Principal, rule: Rule, isReadOnly?: boolean): Decision {
+  function decideRule(principal: Principal, rule: Rule, isReadOnly?: ToolWord): Decision {
     const word = rule.readOnlyUnless === undefined ? '' : String(isReadOnly);
     const key = `${rule.id}${word}|${keyOf(principal)}`;
     const known = cache.get(key);
@@ -186,7 +189,7 @@ export function createPolicy(rules: BackendRules): Policy {
     explain: (principal) =>
       all.map((rule) => ({
         ...nameOf(rule),
-        decision: decideRule(principal, rule, rule.readOnlyUnless === undefined ? undefined : false),
+        decision: decideRule(principal, rule, rule.readOnlyUnless === undefined ? undefined : 'unasked'),
         ...(rule.readOnlyUnless === undefined ? {} : { ifReadOnly: decideRule(principal, rule, true) }),
       })),
 

@@ -1,5 +1,5 @@
 import { describeCalled } from './called-name.ts';
-import { isPattern } from './pattern.ts';
+import { fitsEverything, isPattern } from './pattern.ts';
 import type { Demand } from './requirement.ts';
 import { createRuleTable, type RuleTable } from './rule-table.ts';
 import type { BackendRules, Others, Requirement, ToolRequirement } from './rules.ts';
@@ -20,7 +20,7 @@ export interface RuleSet {
   readonly tools: RuleTable<Rule>;
   readonly prompts: RuleTable<Rule>;
   readonly resources: RuleTable<Rule>;
-  /** In the order in which people write them. */
+  /** All that can decide, in the order in which people write them. */
   readonly all: readonly Rule[];
 }
 
@@ -45,7 +45,9 @@ export function createRuleSet(rules: BackendRules): RuleSet {
     ]);
     const isClosed = others === 'deny';
     const rest = { subject: `a ${kind} without a rule`, requirements: [rules.enter], isClosed };
-    return createRuleTable(new Map(own), { rule: add(rest), isClosed });
+    // Under a rule for everything there are no others, and a dry run that told of them would mislead.
+    const rule: Rule = Object.keys(named).some(fitsEverything) ? { ...rest, id: -1, kind } : add(rest);
+    return createRuleTable(new Map(own), { rule, isClosed });
   }
 
   return {

@@ -15,6 +15,10 @@ export function isPattern(text: string): boolean {
   return text.includes('*');
 }
 
+export function fitsEverything(text: string): boolean {
+  return /^\*+$/.test(text);
+}
+
 export function parsePattern(text: string): Pattern {
   const parts = text.split('*');
   return { text, parts, literalLength: text.length - (parts.length - 1) };

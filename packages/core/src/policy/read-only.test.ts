@@ -98,7 +98,19 @@ test('A22: what is remembered is bounded, and the oldest word goes first', () =>
   expect(few.list()).toHaveLength(2);
 });
 
-test('a dry run tells of every rule, and both ways where it goes by the annotation', () => {
+test('a dry run that cannot know what the server says tells the condition, and claims nothing', () => {
+  const unasked = { isReadOnly: () => 'unasked' as const };
+  expect(policy.decide(reader, call('get'), unasked)).toMatchObject({
+    reason: 'unknown_tool',
+    description: 'tool get (rule *) needs the role Writer, unless the server says that the tool only reads',
+  });
+  const [, everything] = policy.explain(reader);
+  expect(everything?.decision).toMatchObject({
+    description: 'tool * needs the role Writer, unless the server says that the tool only reads',
+  });
+});
+
+test('a dry run tells of every rule that can decide, and both ways where it goes by the annotation', () => {
   const rows = policy
     .explain(reader)
     .map(({ kind, key = '', decision, ifReadOnly }) => [kind, key, decision.allow, ifReadOnly?.allow]);
@@ -107,7 +119,6 @@ test('a dry run tells of every rule, and both ways where it goes by the annotati
     ['tool', '*', false, true],
     ['tool', 'ping_host', true, undefined],
     ['tool', 'admin_*', false, undefined],
-    ['tool', '', true, undefined],
     ['prompt', '', true, undefined],
     ['resource', '', true, undefined],
   ]);

@@ -15,6 +15,9 @@ export interface Demand {
   readonly isClosed?: boolean;
 }
 
+/** What the backend says of a tool; undefined: nothing that we heard; `unasked`: nobody looked, so both are possible. */
+export type ToolWord = boolean | 'unasked' | undefined;
+
 interface Unmet {
   readonly reason: DenialReason;
   readonly text: string;
@@ -22,12 +25,8 @@ interface Unmet {
   readonly groups?: readonly string[];
 }
 
-/**
- * Judges a caller by a rule.
- *
- * @param isReadOnly what the backend says of the tool; undefined: nothing that we heard.
- */
-export function judge(principal: Principal, demand: Demand, isReadOnly: boolean | undefined): Decision {
+/** Judges a caller by a rule. @param isReadOnly what the backend says of the tool. */
+export function judge(principal: Principal, demand: Demand, isReadOnly: ToolWord): Decision {
   const { subject, requirements, readOnlyUnless, isClosed = false } = demand;
   const conditional = isReadOnly === true || readOnlyUnless === undefined ? [] : [readOnlyUnless];
   const plainlyUnmet = requirements.flatMap((requirement) => [...findUnmet(requirement, principal)]);
@@ -38,7 +37,7 @@ export function judge(principal: Principal, demand: Demand, isReadOnly: boolean 
   if (first !== undefined) {
     const isConditional = plainlyUnmet.length === 0;
     return deny({
-      reason: isConditional && isReadOnly === undefined ? 'unknown_tool' : first.reason,
+      reason: isConditional && typeof isReadOnly !== 'boolean' ? 'unknown_tool' : first.reason,
       missingRoles: unique(unmet.flatMap(({ roles = [] }) => roles)),
       missingGroups: unique(unmet.flatMap(({ groups = [] }) => groups)),
       missingScopes,
@@ -51,7 +50,8 @@ export function judge(principal: Principal, demand: Demand, isReadOnly: boolean 
   return deny({ reason: 'insufficient_scope', missingScopes, description });
 }
 
-function explainReadOnly(isReadOnly: boolean | undefined): string {
+function explainReadOnly(isReadOnly: ToolWord): string {
+  if (isReadOnly === 'unasked') return ', unless the server says that the tool only reads';
   return isReadOnly === undefined
     ? ', unless the server says that the tool only reads: it has not said yet, so list the tools first'
     : ', since the server does not say that the tool only reads';

@@ -2,6 +2,7 @@ import type { Clock } from '@valetkey/core/base/clock';
 import type { KnownTools } from '@valetkey/core/policy/decide';
 import { createLearnedTools, type ListedTool } from '@valetkey/core/policy/known-tools';
 import type { Logger } from 'pino';
+import type { AnyBackendConfig } from '../config/config.ts';
 import type { Store } from '../store/collection.ts';
 
 /** What a backend says of its tools: heard in the lists that pass here, or at another replica. */
@@ -22,6 +23,11 @@ export interface ToolAnnotationsOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Pick<Logger, 'warn'>;
+}
+
+/** What answers for a backend: its address, or the command. */
+export function serverOf({ upstream, process }: AnyBackendConfig): string {
+  return upstream ?? JSON.stringify([process?.command, process?.args, process?.cwd]);
 }
 
 /** A call of a tool that nobody has heard of costs a read of the store; a flood of them costs one in this time. */
