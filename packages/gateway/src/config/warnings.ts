@@ -2,12 +2,17 @@ import { isLoopbackHost } from '@valetkey/core/base/url';
 import { findProcessBound } from './backend-kind.ts';
 import type { Config } from './config.ts';
 import { type ConfigFault, describePath } from './fault.ts';
+import { warnOfPrograms } from './programs.ts';
 import { warnOfTelemetry } from './telemetry.ts';
 import { isLoopbackUrl } from './url-rules.ts';
 
-/** What works and should still be said at start. None of it on loopback, where people try things out. */
+/** What should be said at start though the configuration has no fault. */
 export function listConfigWarnings(config: Config): ConfigFault[] {
-  if (isLoopbackUrl(config.publicUrl)) return [];
+  return [...warnOfPrograms(config), ...(isLoopbackUrl(config.publicUrl) ? [] : warnOfProduction(config))];
+}
+
+/** What works and would harm a gateway for others: nothing of it where people try things out. */
+function warnOfProduction(config: Config): ConfigFault[] {
   return [
     ...warnOfSecret(config),
     ...warnOfMemory(config),
