@@ -1,12 +1,13 @@
 /** A new configuration takes effect without a restart: no connection drops, and a bad file changes nothing. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { type CanaryBackend, startCanaryBackend } from '../support/canary-backend.ts';
 import { openEventStream } from '../support/event-stream.ts';
 import { type KillableGateway, prepareGateway } from '../support/gateway-process.ts';
-import { callMcp, obtainTokens } from '../support/oauth-client.ts';
+import { callMcp, obtainTokens, readMessage } from '../support/oauth-client.ts';
 import { peopleOf, snippetsBackend } from '../support/product.ts';
 
 let backend: CanaryBackend;
@@ -122,6 +123,54 @@ test('A56 A57: rules that shut a person out cut the stream that they hold open, 
   await writeWhole(good);
   await untilSaid('configuration reloaded', after);
   expect(await statusOf('/snippets/mcp')).toBe(200);
+});
+
+test('rules and title of a command change while its process and the session in it go on', async () => {
+  const fixture = new URL('../../packages/gateway/src/proxy/stdio/child-fixture.suite.ts', import.meta.url);
+  const local = {
+    path: '/local/mcp',
+    command: [process.execPath, fileURLToPath(fixture)],
+    title: 'Before',
+    scopes: ['snippets.use'],
+  };
+  const put = async (described: object) => {
+    const from = gateway.said().length;
+    await changeConfig((config) => {
+      (config['backends'] as Record<string, unknown>)['local'] = described;
+    });
+    await untilSaid('configuration reloaded', from);
+    return gateway.said().slice(from);
+  };
+  await put(local);
+  const mcpUrl = `${gateway.url}${local.path}`;
+  const { accessToken } = await obtainTokens({ ...gateway, mcpUrl }, peopleOf(gateway.emulator).reader);
+  const params = {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 't', version: '1' },
+  };
+  const greeting = await callMcp(mcpUrl, accessToken, 'initialize', params);
+  await greeting.text();
+  const session = { 'mcp-session-id': greeting.headers.get('mcp-session-id') ?? '' };
+  const count = async () => {
+    const { result } = await readMessage(await callMcp(mcpUrl, accessToken, 'count', {}, session));
+    return result as { readonly pid: number; readonly calls: number };
+  };
+  const first = await count();
+  const call = { name: 'erase', arguments: {} };
+  expect((await callMcp(mcpUrl, accessToken, 'tools/call', call, session)).status).toBe(200);
+
+  const said = await put({ ...local, title: 'After', tools: { erase: { anyRole: ['Snippets.Writer'] } } });
+  expect(said, 'nothing was opened anew').toContain('"backends":[]');
+  expect(await count()).toEqual({ ...first, calls: first.calls + 1 });
+  expect((await callMcp(mcpUrl, accessToken, 'tools/call', call, session)).status).toBe(403);
+  const metadata = await fetch(`${gateway.url}/.well-known/oauth-protected-resource/local/mcp`);
+  expect(await metadata.json()).toMatchObject({ resource_name: 'After' });
+
+  await put({ ...local, idleSeconds: 3600 });
+  const answer = await callMcp(mcpUrl, accessToken, 'count', {}, session);
+  await answer.text();
+  expect(answer.status, 'another way to it is another process').toBe(404);
 });
 
 test('a backend that is taken out answers 404, and its streams end', async () => {

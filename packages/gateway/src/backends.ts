@@ -1,6 +1,7 @@
 /** The backends: each one's policy, its way there, and the MCP endpoint in front of both. */
 import { createPolicy, type Policy } from '@valetkey/core/policy/decide';
 import type { AnyBackendConfig, BackendConfig, Config } from './config/config.ts';
+import { isSameConfig } from './config/reload.ts';
 import { createToolAnnotations, serverOf } from './enforce/tool-annotations.ts';
 import type { Exchange, Handler } from './http/exchange.ts';
 import { createFaultDescription } from './mcp/refuse.ts';
@@ -19,6 +20,7 @@ import type { Services } from './services.ts';
 import type { BackendState } from './telemetry/telemetry.ts';
 
 export interface Backend {
+  /** These two are others after `adopt`. */
   readonly config: AnyBackendConfig;
   readonly policy: Policy;
   /** The handler of its MCP endpoint. */
@@ -27,6 +29,12 @@ export interface Backend {
   readonly olderEndpoints?: readonly { readonly path: string; readonly endpoint: Handler }[];
   /** Requests that are here and not judged yet are judged by these rules: a reload has replaced its own. */
   judgeBy(policy: Policy): void;
+  /**
+   * Other rules and another title, from the next decision on. Processes, sessions and connections go on.
+   *
+   * @param config to which `isSameWay` as its own.
+   */
+  adopt(config: AnyBackendConfig, policy: Policy): void;
   /** Whether it answers, for metrics. */
   state(): BackendState;
   /** Lets the requests under way end, then closes. Nothing new may come any more. */
@@ -39,13 +47,13 @@ export interface Backend {
 export function openBackend(backend: AnyBackendConfig, config: Config, services: Services): Backend {
   const { world, store, verifier, audit, streams, isBlind, recheck, telemetry } = services;
   const policy = createPolicy(backend.rules);
-  const rules = { now: policy };
+  const now = { config: backend, policy, rules: policy, watch: telemetry.watchCall?.(backend) };
   const proxy = openProxy(backend, config, services);
   const endpoints = createEndpoints(backend, proxy, services, {
     backend,
     verifier,
     policy,
-    rulesNow: () => rules.now,
+    rulesNow: () => now.rules,
     annotations: createToolAnnotations({
       backend: backend.name,
       server: serverOf(backend),
@@ -59,21 +67,30 @@ export function openBackend(backend: AnyBackendConfig, config: Config, services:
     streams,
     isBlind,
     recheck,
-    watch: telemetry.watchCall?.(backend),
+    watch: (exchange) => now.watch?.(exchange),
   });
   const underWay = countUnderWay();
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= proxy.close());
   return {
-    config: backend,
-    policy,
+    get config() {
+      return now.config;
+    },
+    get policy() {
+      return now.policy;
+    },
     endpoint: underWay.count(endpoints.main),
     olderEndpoints: endpoints.older.map(({ path, endpoint }) => ({
       path,
       endpoint: underWay.count(endpoint),
     })),
     judgeBy(successor) {
-      rules.now = successor;
+      now.rules = successor;
+    },
+    adopt(next, successor) {
+      if (isSameConfig(next, now.config)) return;
+      const watch = telemetry.watchCall?.(next);
+      Object.assign(now, { config: next, policy: successor, rules: successor, watch });
     },
     state: () => proxy.state(),
     async retire() {
@@ -83,6 +100,17 @@ export function openBackend(backend: AnyBackendConfig, config: Config, services:
     },
     close,
   };
+}
+
+/** Whether two configurations of a backend differ only in what `adopt` can change while its connections last. */
+export function isSameWay(one: AnyBackendConfig, other: AnyBackendConfig): boolean {
+  return isSameConfig(withoutRules(one), withoutRules(other));
+}
+
+/** The names of scopes stay: challenges tell them. What people read of them may be made of the title. */
+function withoutRules({ rules, title: _title, scopes, ...way }: AnyBackendConfig): unknown {
+  const named = scopes.map(({ description: _description, ...scope }) => scope);
+  return { ...way, scopes: named, enterScopes: rules.enter.scopes };
 }
 
 /** Each address goes the whole way: token, policy and audit are no other at an older one. */

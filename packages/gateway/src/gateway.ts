@@ -7,10 +7,11 @@ import type { RequestListener } from 'node:http';
 import { randomId } from '@valetkey/core/base/random';
 import { err, ok, type Result } from '@valetkey/core/base/result';
 import type { Operation } from '@valetkey/core/mcp/operation';
+import { createPolicy, type Policy } from '@valetkey/core/policy/decide';
 import { createAuditGate } from './audit/audit.ts';
 import { createAuthority } from './authority.ts';
-import { type Backend, openBackend } from './backends.ts';
-import type { Config } from './config/config.ts';
+import { type Backend, isSameWay, openBackend } from './backends.ts';
+import type { AnyBackendConfig, Config } from './config/config.ts';
 import type { ConfigFault } from './config/fault.ts';
 import { checkReload, isSameConfig } from './config/reload.ts';
 import { createClientIp } from './http/client-ip.ts';
@@ -58,7 +59,9 @@ export interface Reloaded {
 /** What a reload replaces. */
 interface Generation {
   readonly config: Config;
+  /** In the order of `config.backends`, as are their policies. */
   readonly backends: readonly Backend[];
+  readonly policies: readonly Policy[];
   readonly limits: { readonly limiter: RateLimiter; readonly checkClientLimit: CheckClientLimit };
   readonly listener: RequestListener;
   readonly mcpPaths: ReadonlySet<string>;
@@ -89,6 +92,10 @@ export async function createGateway(
   function replace(next: Generation): void {
     const dropped = current.backends.filter((backend) => !next.backends.includes(backend));
     current = next;
+    next.backends.forEach((backend, index) => {
+      const [described, policy] = [next.config.backends[index], next.policies[index]];
+      if (described !== undefined && policy !== undefined) backend.adopt(described, policy);
+    });
     cutUnwelcome(services.streams, next.backends);
     for (const backend of dropped) {
       const successor = next.backends.find((each) => each.config.resource === backend.config.resource);
@@ -136,13 +143,17 @@ function openGeneration(config: Config, services: Services, previous?: Generatio
         limiter: createRateLimiter(config.limits, world.clock),
         checkClientLimit: createClientLimit(config.limits, world.clock),
       };
-  const keep = (backend: Config['backends'][number]) =>
-    hasSameLimits ? previous.backends.find((each) => isSameConfig(each.config, backend)) : undefined;
+  const keep = (backend: AnyBackendConfig) =>
+    hasSameLimits ? previous.backends.find((each) => isSameWay(each.config, backend)) : undefined;
   const backends = config.backends.map((backend) => keep(backend) ?? openBackend(backend, config, services));
+  const policies = config.backends.map(({ rules }, index) => {
+    const known = backends[index]?.policy;
+    return known !== undefined && isSameConfig(known.rules, rules) ? known : createPolicy(rules);
+  });
   const authority = createAuthority({
     config,
     resources: config.backends,
-    policies: new Map(backends.map(({ config: { name }, policy }) => [name, policy])),
+    policies: new Map(backends.map(({ config: { name } }, index) => [name, policies[index] as Policy])),
     services,
     checkClientLimit: limits.checkClientLimit,
   });
@@ -166,7 +177,7 @@ function openGeneration(config: Config, services: Services, previous?: Generatio
     isAuditFull,
   });
   const mcpPaths = new Set(config.backends.map(({ path }) => path));
-  return { config, backends, limits, listener, mcpPaths };
+  return { config, backends, policies, limits, listener, mcpPaths };
 }
 
 /** What opens an event stream; see `askedWithoutBody`. */

@@ -25,6 +25,8 @@ export interface KnownTools {
 }
 
 export interface Policy {
+  /** What it was made of. */
+  readonly rules: BackendRules;
   /**
    * Judges one operation. Never throws; what it does not understand it denies.
    *
@@ -144,6 +146,8 @@ export function createPolicy(rules: BackendRules): Policy {
   }
 
   return {
+    rules,
+
     usesAnnotations,
 
     filteredLists: new Set([

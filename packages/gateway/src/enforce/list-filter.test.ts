@@ -26,7 +26,7 @@ function open(rules: BackendRules) {
   const clock = { nowMs: () => Date.now() };
   const annotations = createToolAnnotations({ backend: 'a', store: openSealedStore(clock), clock, log });
   const policy = createPolicy(rules);
-  const filter = createListFilter({ backend: { name: 'a', rules }, policy, annotations, log });
+  const filter = createListFilter({ backend: { name: 'a' }, policy, annotations, log });
   const rewrite = (asked: Asked, message: unknown, method = 'POST') =>
     filter.findRewrite(reader, method, asked)?.(message) ?? message;
   return { rewrite, annotations, warned };

@@ -24,7 +24,7 @@ export interface ListFilter {
 }
 
 export interface ListFilterOptions {
-  readonly backend: Pick<ProtectedResource, 'name' | 'rules'>;
+  readonly backend: Pick<ProtectedResource, 'name'>;
   readonly policy: Policy;
   readonly annotations: ToolAnnotations;
   readonly log: Pick<Logger, 'warn'>;
@@ -32,7 +32,7 @@ export interface ListFilterOptions {
 
 export function createListFilter({ backend, policy, annotations, log }: ListFilterOptions): ListFilter {
   const { filteredLists } = policy;
-  const lookAtSpelling = createSpellingWatch(backend, log);
+  const lookAtSpelling = createSpellingWatch(backend.name, policy.rules, log);
 
   return {
     findRewrite(principal, method, asked) {
@@ -74,7 +74,8 @@ function mayList(method: string, { operations }: Asked, filtered: ReadonlySet<Li
  * Only a backend's own complete list can tell, so it is told at the first one that passes, once.
  */
 function createSpellingWatch(
-  { name: backend, rules }: Pick<ProtectedResource, 'name' | 'rules'>,
+  backend: string,
+  rules: Policy['rules'],
   log: Pick<Logger, 'warn'>,
 ): (message: unknown) => void {
   const unseen = new Set(Object.keys(rules.tools));

@@ -42,7 +42,7 @@ export interface CallRecordOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** Told where each request is; default: nobody looks. */
-  readonly watch?: ((exchange: Exchange) => CallWatch) | undefined;
+  readonly watch?: ((exchange: Exchange) => CallWatch | undefined) | undefined;
 }
 
 export function openCallRecord(exchange: Exchange, options: CallRecordOptions): CallRecord {
