@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { text } from './checked-text.ts';
 import type { BackendCredentialConfig, ResourceScope } from './config.ts';
 import { type ConfigFault, describePath } from './fault.ts';
+import { listNamed, oneOf } from './one-of.ts';
 import type { Resolved } from './references.ts';
 import type { Sound } from './sound-parts.ts';
 import { secretOfBackend } from './unread.ts';
@@ -70,12 +71,8 @@ export const credentialSchema = z
         entra: entra.optional(),
         identityJwt: identityJwt.optional(),
       })
+      .refine((credential) => listNamed(credential, kinds).length === 1, oneOf(kinds))
       .superRefine((credential, context) => {
-        const named = kinds.filter((kind) => credential[kind] !== undefined);
-        if (named.length !== 1) {
-          const problem = named.length === 0 ? 'names no credential' : `names ${named.length} credentials`;
-          complain(context, problem, `Write exactly one of ${kinds.join(', ')}`);
-        }
         if ((credential.header === undefined) !== (credential.value === undefined))
           complain(context, 'has only one of header and value', 'Write both, or another kind of credential');
       }),

@@ -8,7 +8,7 @@ import { text } from './checked-text.ts';
 import type { AnyBackendConfig, LegacySseConfig } from './config.ts';
 import { bounds, defaults } from './defaults.ts';
 import { type Complaint, complain, type ConfigFault, describePath } from './fault.ts';
-import { isUnsure, type Sound } from './sound-parts.ts';
+import { isUnsure, isWritten, type Sound } from './sound-parts.ts';
 import { checkBackendPath, checkUpstream } from './url-rules.ts';
 import { checkReference, isReference } from './word-rules.ts';
 
@@ -95,6 +95,7 @@ const commandOnly = [
 interface OtherSettings {
   readonly hasCredential: boolean;
   readonly hasHealth: boolean;
+  readonly hasCircuit: boolean;
   readonly timeouts: { readonly connectMs?: number | undefined; readonly idleMs?: number | undefined };
 }
 
@@ -118,14 +119,14 @@ type PlacedComplaint = readonly [place: readonly string[], complaint: Complaint]
 function listServerComplaints(file: SoundKind, { timeouts }: OtherSettings): PlacedComplaint[] {
   const missing = complain('is missing', 'Write the URL of the MCP server, or `command` to run one here');
   const isMissing = file.upstream === undefined && !isUnsure(file, 'upstream');
-  const strange = commandOnly.filter((key) => file[key] !== undefined);
+  const strange = commandOnly.filter((key) => isWritten(file, key));
   const isOlder = file.transport === 'sse';
   const inOnePiece = complain(
     'is for a backend of Streamable HTTP',
     'Remove it: `transport: sse` answers in one event',
   );
   return [
-    ...(isOlder && timeouts.idleMs !== undefined ? [[['timeouts', 'idleMs'], inOnePiece] as const] : []),
+    ...(isOlder && isWritten(timeouts, 'idleMs') ? [[['timeouts', 'idleMs'], inOnePiece] as const] : []),
     ...(isMissing ? [[['upstream'], missing] as const] : []),
     ...strange.map((key) => [[key], complain('is for a backend with `command`', 'Remove it')] as const),
   ];
@@ -148,13 +149,17 @@ function listCommandComplaints(file: SoundKind, other: OtherSettings): PlacedCom
   if (other.hasCredential) {
     found.push([['credential'], forServers('Remove it, and hand the command what it needs in `env`')]);
   }
+  if (other.hasCircuit && file.mode !== 'shared' && !isUnsure(file, 'mode')) {
+    const problem = 'is for a backend that everybody shares';
+    found.push([['circuit'], complain(problem, 'Remove it, or write mode: shared: each has a process here')]);
+  }
   if (other.hasHealth) {
     found.push([['health'], forServers('Remove it: a command runs only while it is used')]);
   }
-  if (other.timeouts.connectMs !== undefined) {
+  if (isWritten(other.timeouts, 'connectMs')) {
     found.push([['timeouts', 'connectMs'], forServers('Remove it: nothing connects to a command')]);
   }
-  if (other.timeouts.idleMs !== undefined) {
+  if (isWritten(other.timeouts, 'idleMs')) {
     found.push([['timeouts', 'idleMs'], forServers('Remove it: a command answers in one line')]);
   }
   return [...found, ...listWrittenSecrets(file)];

@@ -8,7 +8,7 @@ import { checkQueue } from './resilience.ts';
 import { listRuleFaults } from './rules.ts';
 import { listScopeNames } from './scopes.ts';
 import { checkKeys } from './sessions.ts';
-import { wholeList } from './sound-parts.ts';
+import { isWritten, wholeList } from './sound-parts.ts';
 import { checkStore } from './store.ts';
 import { checkTelemetry } from './telemetry.ts';
 import { isLoopbackUrl } from './url-rules.ts';
@@ -28,7 +28,8 @@ export function listCrossFaults(sections: Sections, resolved: Resolved): ConfigF
     ...backends.flatMap(([name, backend]) =>
       checkBackendKind(name, backend, {
         hasCredential: (backend.credential ?? 'none') !== 'none',
-        hasHealth: backend.health !== undefined,
+        hasHealth: isWritten(backend, 'health'),
+        hasCircuit: isWritten(backend, 'circuit'),
         timeouts: backend.timeouts ?? {},
       }),
     ),

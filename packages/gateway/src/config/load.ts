@@ -59,11 +59,15 @@ export function loadConfigFile(options: LoadOptions): Result<LoadedConfig, Confi
   const shape = configSchema.safeParse(document.value);
   const sections: Sections = shape.success ? shape.data : (keepSound(configSchema, document.value) ?? {});
   const resolved = resolveReferences(sections, surroundings, options.needs);
+  const crossFaults = listCrossFaults(sections, resolved);
+  // What must go, or be another thing altogether, need not be told its shape.
+  const settled = new Set(crossFaults.map(({ path }) => path));
+  const shapeFaults = shape.success ? [] : listShapeFaults(shape.error, configSchema);
   const faults = [
-    ...(shape.success ? [] : listShapeFaults(shape.error, configSchema)),
+    ...shapeFaults.filter(({ path }) => !settled.has(path)),
     ...resolved.faults,
     ...(resolved.unread.has('entra') ? [] : checkFederatedToken(sections, surroundings)),
-    ...listCrossFaults(sections, resolved),
+    ...crossFaults,
   ];
   if (!shape.success || faults.length > 0) return err(faults);
   return ok({ file: shape.data, config: buildConfig(shape.data, resolved, surroundings) });

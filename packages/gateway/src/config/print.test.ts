@@ -43,7 +43,7 @@ test.each<[string, object]>([
         ...good.backends,
         key: { ...good.backends.one, path: '/key', credential: { header: 'X-Key', value: 'env:HIDDEN' } },
         own: { ...good.backends.one, path: '/own', credential: { entra: { scopes: ['api://a/x'] } } },
-        older: { ...good.backends.one, path: '/older', transport: 'sse' },
+        older: { ...good.backends.one, path: '/older', transport: 'sse', maxConcurrent: 9, maxQueued: 2 },
         command: { path: '/command', command: ['node', 'x.js'], env: { TOKEN: 'env:HIDDEN' } },
         shared: {
           path: '/shared',

@@ -35,9 +35,15 @@ function completeFile(file: ConfigFile, { listen, backends }: Config): ConfigFil
 }
 
 function completeBackend(written: BackendFile, backend: AnyBackendConfig): BackendFile {
-  const { name, title, circuit, timeouts, process } = backend;
+  const { name, title, circuit, capacity, timeouts, process } = backend;
   const { connectMs, ...ofAnswers } = timeouts;
-  const complete = { ...written, title, scopes: written.scopes ?? [standardName(name)], circuit };
+  const complete = {
+    ...written,
+    title,
+    scopes: written.scopes ?? [standardName(name)],
+    ...(process?.mode === 'perSession' ? {} : { circuit }),
+    ...(capacity.maxQueued === 0 ? {} : { queueMs: capacity.queueMs }),
+  };
   if (process !== undefined)
     return { ...complete, timeouts: ofAnswers, ...completeProcess(written, process) };
   return {

@@ -35,7 +35,8 @@ const circuit = z
         'How long requests are answered with 503 at once, before one of them tries the backend again.',
       ),
   })
-  .prefault({});
+  .optional()
+  .describe(`Default: ${defaults.circuitFailures} failures, ${defaults.circuitOpenSeconds} seconds.`);
 
 const health = z
   .strictObject({
@@ -58,7 +59,9 @@ export const resilienceShape = {
   maxQueued: whole('queued')
     .default(0)
     .describe('Requests that wait while maxConcurrent are under way; more get 503. Default: none waits.'),
-  queueMs: whole('queueMs').default(defaults.queueMs).describe('How long one waits at most.'),
+  queueMs: whole('queueMs')
+    .optional()
+    .describe(`How long one waits at most, where maxQueued lets any. Default: ${defaults.queueMs}.`),
   maxStreams: whole('concurrent')
     .optional()
     .describe(
@@ -74,7 +77,7 @@ export function buildResilience(
   file: ResilienceFile,
 ): Pick<BackendConfig, 'timeouts' | 'capacity' | 'circuit' | 'health'> {
   const { connectMs = defaults.connectMs, firstByteMs, idleMs } = file.timeouts;
-  const { maxConcurrent, maxStreams, maxQueued, queueMs } = file;
+  const { maxConcurrent, maxStreams, maxQueued, queueMs = defaults.queueMs } = file;
   return {
     timeouts: { connectMs, firstByteMs, ...(idleMs === undefined ? {} : { idleMs }) },
     capacity: {
@@ -83,21 +86,30 @@ export function buildResilience(
       ...(maxConcurrent === undefined ? {} : { maxConcurrent }),
       ...(maxStreams === undefined ? {} : { maxStreams }),
     },
-    circuit: file.circuit,
+    circuit: file.circuit ?? standardCircuit,
     ...(file.health === undefined ? {} : { health: buildHealth(file.health) }),
   };
 }
+
+const standardCircuit = { failures: defaults.circuitFailures, openSeconds: defaults.circuitOpenSeconds };
 
 function buildHealth({ path, intervalSeconds }: NonNullable<ResilienceFile['health']>) {
   return { intervalSeconds, ...(path === undefined ? {} : { path }) };
 }
 
-/** Nothing ever waits where any number may run. */
+/** Nothing ever waits where any number may run, or none may wait. */
 export function checkQueue(name: string, file: Sound<ResilienceFile>): ConfigFault[] {
   const { maxQueued = 0, maxConcurrent } = file;
-  if (maxQueued === 0 || maxConcurrent !== undefined || isUnsure(file, 'maxConcurrent')) return [];
-  const path = describePath(['backends', name, 'maxQueued']);
-  return [{ path, ...complain('stands without maxConcurrent', 'Write maxConcurrent too, or remove it') }];
+  const without = (key: string, other: string) => ({
+    path: describePath(['backends', name, key]),
+    ...complain(`stands without ${other}`, `Write ${other} too, or remove it`),
+  });
+  if (maxQueued === 0) {
+    const isIdle = file.queueMs !== undefined && !isUnsure(file, 'maxQueued');
+    return isIdle ? [without('queueMs', 'maxQueued')] : [];
+  }
+  if (maxConcurrent !== undefined || isUnsure(file, 'maxConcurrent')) return [];
+  return [without('maxQueued', 'maxConcurrent')];
 }
 
 function checkHealthPath(path: string): Complaint | undefined {

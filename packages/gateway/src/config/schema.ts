@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { text } from './checked-text.ts';
 import { credentialSchema } from './backend-credential.ts';
+import { listNamed, oneOf } from './one-of.ts';
 import { kindShape } from './backend-kind.ts';
 import { bounds, defaults } from './defaults.ts';
 import { resilienceShape } from './resilience.ts';
@@ -70,15 +71,7 @@ const entraCredential = z
       .describe('PEM files.'),
     secret: reference.optional(),
   })
-  .superRefine((credential, context) => {
-    const named = credentialKinds.filter((kind) => credential[kind] !== undefined);
-    if (named.length === 1) return;
-    context.addIssue({
-      code: 'custom',
-      message: named.length === 0 ? 'names no credential' : `names ${named.length} credentials`,
-      params: { remedy: `Write exactly one of ${credentialKinds.join(', ')}` },
-    });
-  })
+  .refine((credential) => listNamed(credential, credentialKinds).length === 1, oneOf(credentialKinds))
   .describe('How the gateway proves itself to Entra: exactly one kind.');
 
 const origin = text(checkOrigin);

@@ -17,7 +17,7 @@ function faultsOf(issue: Issue, base: Path, root: z.ZodType): ConfigFault[] {
   if (issue.code === 'invalid_key') {
     return issue.issues.flatMap((inner) => faultsOf({ ...inner, path: [] }, path, root));
   }
-  const complaint = describeIssue(issue, listKnownKeys(root, path));
+  const complaint = describeIssue(issue, listKnownKeys(root, path), describeMember(root, path));
   return [{ path: describePath(path) || 'the file', ...complaint }];
 }
 
@@ -51,15 +51,20 @@ function unknownKey(key: string, path: Path, root: z.ZodType): ConfigFault {
   return { path: describePath([...path, key]), problem: 'is not known', remedy };
 }
 
-/** @param keys what a map may hold there. */
-function describeIssue(issue: Issue, keys: readonly string[]): Complaint {
+/**
+ * @param keys what a map may hold there.
+ * @param meaning what the reference says of it.
+ */
+function describeIssue(issue: Issue, keys: readonly string[], meaning: string | undefined): Complaint {
   if (issue.code === 'custom') {
     const remedy: unknown = issue.params?.['remedy'];
     return complain(issue.message, typeof remedy === 'string' ? remedy : 'See the reference');
   }
   if (issue.code === 'invalid_type') {
     const missing = issue.message.endsWith('received undefined');
-    return complain(missing ? 'is missing' : 'has the wrong type', `Write ${describeExpected(issue, keys)}`);
+    const remedy = `Write ${describeExpected(issue, keys)}`;
+    if (!missing) return complain('has the wrong type', remedy);
+    return complain('is missing', meaning === undefined ? remedy : `${remedy}. ${meaning}`);
   }
   if (issue.code === 'invalid_value') {
     return complain('is not one of the known words', `Write ${describeExpected(issue, keys)}`);
@@ -112,17 +117,28 @@ function countOf(count: number | bigint, unit: readonly [one: string, many: stri
   return unit === undefined ? String(count) : `${count} ${Number(count) === 1 ? unit[0] : unit[1]}`;
 }
 
-/** Walks the schema along a path, to the keys of the object there. */
-function listKnownKeys(schema: z.core.$ZodType, path: Path): string[] {
+function listKnownKeys(root: z.core.$ZodType, path: Path): string[] {
+  const objects = findMembers(root, path).filter((member) => member instanceof z.ZodObject);
+  return objects.flatMap(({ shape }) => Object.keys(shape));
+}
+
+function describeMember(root: z.core.$ZodType, path: Path): string | undefined {
+  return findMembers(root, path)
+    .map((member) => z.globalRegistry.get(member)?.description)
+    .find((description) => description !== undefined);
+}
+
+/** Walks the schema along a path. @returns what may stand there: several for a union. */
+function findMembers(schema: z.core.$ZodType, path: Path): z.core.$ZodType[] {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
-    return listKnownKeys(schema.unwrap(), path);
+    return findMembers(schema.unwrap(), path);
   }
-  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => listKnownKeys(option, path));
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => findMembers(option, path));
   const [step, ...rest] = path;
-  if (schema instanceof z.ZodArray) return step === undefined ? [] : listKnownKeys(schema.element, rest);
-  if (schema instanceof z.ZodRecord) return step === undefined ? [] : listKnownKeys(schema.valueType, rest);
+  if (step === undefined) return [schema];
+  if (schema instanceof z.ZodArray) return findMembers(schema.element, rest);
+  if (schema instanceof z.ZodRecord) return findMembers(schema.valueType, rest);
   if (!(schema instanceof z.ZodObject)) return [];
-  if (step === undefined) return Object.keys(schema.shape);
   const next: z.core.$ZodType | undefined = schema.shape[String(step)];
-  return next === undefined ? [] : listKnownKeys(next, rest);
+  return next === undefined ? [] : findMembers(next, rest);
 }

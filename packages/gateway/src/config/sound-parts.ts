@@ -20,20 +20,32 @@ export function keepSound<Schema extends z.ZodType>(
 
 const unsure = Symbol('unsure');
 
+/** Members that are left out, and whether each stands there by its own name. */
+type Doubts = ReadonlyMap<string, boolean>;
+const noDoubts: Doubts = new Map();
+
 /**
  * Whether that a member is not there means nothing: what was written has not its shape, or stands there misspelled,
  * maybe. A rule about what is missing, or about a default, is silent then.
  */
 export function isUnsure(part: object | undefined, name: string): boolean {
   if (part === undefined) return true;
-  const names: unknown = Reflect.get(part, unsure);
-  return names instanceof Set && names.has(name);
+  return doubtsOf(part).has(name);
+}
+
+/** Whether a member was written, be it without its shape: for rules by which it should not be there at all. */
+export function isWritten<Part extends object>(part: Part, name: keyof Part & string): boolean {
+  return part[name] !== undefined || doubtsOf(part).get(name) === true;
+}
+
+function doubtsOf(part: object): Doubts {
+  const doubts: unknown = Reflect.get(part, unsure);
+  return doubts instanceof Map ? (doubts as Doubts) : noDoubts;
 }
 
 /** Whether nothing within had to be left out. */
 function isWhole(part: object): boolean {
-  const names: unknown = Reflect.get(part, unsure);
-  return !(names instanceof Set) || names.size === 0;
+  return doubtsOf(part).size === 0;
 }
 
 /** @returns the names of a map, when they are all that were written. */
@@ -73,18 +85,18 @@ function keepItems({ element }: z.ZodArray, list: readonly unknown[]): unknown {
 function keepEntries({ valueType }: z.ZodRecord, map: Readonly<Record<string, unknown>>): unknown {
   const kept = Object.entries(map).map(([name, value]) => [name, keep(valueType, value)] as const);
   const sound = kept.filter(([, part]) => part !== undefined);
-  const doubtful = new Set(kept.flatMap(([name, part]) => (part === undefined ? [name] : [])));
+  const doubtful = new Map(kept.flatMap(([name, part]) => (part === undefined ? [[name, true]] : [])));
   return sound.length === 0 ? undefined : { ...Object.fromEntries(sound), [unsure]: doubtful };
 }
 
 function keepMembers({ shape }: z.ZodObject, map: Readonly<Record<string, unknown>>): unknown {
   const isMisspelled = Object.keys(map).some((name) => !Object.hasOwn(shape, name));
-  const doubtful = new Set<string>();
+  const doubtful = new Map<string, boolean>();
   const kept = Object.entries(shape).flatMap(([name, member]) => {
     const isThere = Object.hasOwn(map, name);
     const part = isThere || !isMisspelled ? keep(member, map[name]) : undefined;
     if (part !== undefined) return [[name, part] as const];
-    if (isThere || isMisspelled) doubtful.add(name);
+    if (isThere || isMisspelled) doubtful.set(name, isThere);
     return [];
   });
   return { ...Object.fromEntries(kept), [unsure]: doubtful };
