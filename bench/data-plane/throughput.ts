@@ -84,6 +84,9 @@ async function load(
       '-t1',
       `-c${parallel}`,
       `-d${seconds}s`,
+      // A slow answer is a figure; only one that does not come is a failure.
+      '--timeout',
+      '10s',
       '-s',
       script,
       `http://127.0.0.1:${subject.port}`,
