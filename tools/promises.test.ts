@@ -37,6 +37,6 @@ test('every id is defined once', () => {
   const ids = [...abilities, ...transportRules, ...mistakes, ...advisories].map(([id]) => id);
   expect(new Set(ids).size).toBe(ids.length);
   expect(abilities.map(([id]) => id)).toEqual(Array.from({ length: 60 }, (_, index) => `A${index + 1}`));
-  expect(transportRules.map(([id]) => id)).toEqual(Array.from({ length: 16 }, (_, index) => `T${index + 1}`));
+  expect(transportRules.map(([id]) => id)).toEqual(Array.from({ length: 17 }, (_, index) => `T${index + 1}`));
   expect(mistakes.map(([id]) => id)).toEqual(Array.from({ length: 69 }, (_, index) => `D${index + 1}`));
 });

@@ -55,6 +55,9 @@ export const defaultJsonRpcLimits: JsonRpcLimits = { maxDepth: 64, maxBatchMessa
  * own: bytes that are not UTF-8, a byte order mark, keys that occur twice (see `scanJson`), a message that is both
  * request and response. The size of the body is the HTTP room's business.
  *
+ * The whole body is parsed, since what was not read could be read otherwise by the backend: 1 µs of 300 bytes, 25 µs of
+ * 64 KB. To pass over the arguments byte by byte took as long as the engine's own parser takes to read them.
+ *
  * @returns the messages, or a fault for HTTP 400. Nothing of the body is repeated in it except the request's id.
  */
 export function parseJsonRpcBody(
