@@ -33,6 +33,8 @@ export async function measureIdle(subjects: readonly Subject[], options: IdleOpt
     const count = isOurs ? most : Math.min(most, 5000);
     const seconds = isOurs ? options.idleSeconds : Math.min(options.idleSeconds, 10);
     const { beforeBytes, samples } = await hold(subject, count, seconds);
+    // HAProxy goes on holding what it has open at the backend, which then could open nothing for the next.
+    if (!isOurs) await subject.restart();
     const eachKb = (bytes: number) => round((bytes - beforeBytes) / count / 1024, 1);
     const [first = 0] = samples;
     rows.push([
