@@ -16,7 +16,6 @@ beforeAll(async () => {
         path: '/snippets/mcp',
         command: [process.execPath, fixture],
         scopes: ['snippets.use'],
-        circuit: { failures: 3, openSeconds: 60 },
       },
     }),
   });
