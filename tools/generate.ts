@@ -10,6 +10,7 @@ const writers = [
   'emit-seed-schema.ts',
   'promises.ts',
   'fidelity.ts',
+  'performance.ts',
   'rooms.ts',
 ];
 

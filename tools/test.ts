@@ -88,6 +88,7 @@ const checks: readonly Check[] = [
   node('packages', 'tools/packages.ts'),
   node('promises', 'tools/promises.ts'),
   node('fidelity', 'tools/fidelity.ts'),
+  node('performance', 'tools/performance.ts'),
   node('decisions', 'tools/decisions.ts'),
   node('docs', 'tools/docs.ts'),
   vitest('unit'),
