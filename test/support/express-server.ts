@@ -1,6 +1,6 @@
 /** A server of one's own with `@valetkey/express`, on a free port before an emulator, with clock, audit and log at hand. */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,6 +15,7 @@ import {
 import { type Valetkey, valetkey, type ValetkeyOptions } from '@valetkey/express';
 import { pino } from 'pino';
 import { describeEntra } from 'valetkey/trial-config';
+import { readAuditFile } from './audit-file.ts';
 
 export interface ExpressServer {
   readonly url: string;
@@ -83,13 +84,7 @@ export async function startExpressServer(given: ExpressServerOptions): Promise<E
     directory,
     time,
     logLines,
-    async readAudit() {
-      const text = await readFile(audit, 'utf8').catch(() => '');
-      return text
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Record<string, unknown>);
-    },
+    readAudit: () => readAuditFile(audit),
     async close() {
       await new Promise<void>((resolve) => {
         server.close(() => resolve());

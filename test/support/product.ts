@@ -3,7 +3,7 @@
  * emulator's control plane and the gateway's store and audit file at hand.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { IncomingMessage, type RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import { closeGracefully, createHttpServer, listen } from '@valetkey/gateway/htt
 import { pino } from 'pino';
 import { stringify } from 'yaml';
 import { caFileName, describeSnippets, describeTrial, trialEnv } from 'valetkey/trial-config';
+import { readAuditFile } from './audit-file.ts';
 
 export interface Person {
   readonly username: string;
@@ -167,13 +168,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     },
     collect: async () => (await gateways[0]?.collect()) ?? [],
     logLines,
-    async readAudit() {
-      const text = await readFile(join(directory, 'audit.jsonl'), 'utf8').catch(() => '');
-      return text
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Record<string, unknown>);
-    },
+    readAudit: () => readAuditFile(join(directory, 'audit.jsonl')),
     async close() {
       for (const close of closers.toReversed()) await close();
     },

@@ -3,7 +3,7 @@
  * the one that `x-replica` names. With the clock, the network monotonic time and the store's driver in the test's hands.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,7 @@ import { pino } from 'pino';
 import { describeEntra } from 'valetkey/trial-config';
 import { stringify } from 'yaml';
 import { type Person, snippetsBackend } from './product.ts';
+import { readAuditFile } from './audit-file.ts';
 
 export interface Replicas {
   readonly url: string;
@@ -141,11 +142,7 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Repl
       if (found === undefined) throw new Error(`no seeded user like ${part}`);
       return found;
     },
-    async readAudit() {
-      const text = await readFile(join(directory, 'audit.jsonl'), 'utf8');
-      const lines = text.split('\n').filter((line) => line !== '');
-      return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-    },
+    readAudit: () => readAuditFile(join(directory, 'audit.jsonl')),
     async administer(work) {
       const opened = await openAdministration(config, world);
       if (!opened.ok) throw new Error(opened.error.problem);
