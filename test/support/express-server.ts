@@ -51,6 +51,8 @@ export async function startExpressServer(given: ExpressServerOptions): Promise<E
 
   const app: { listener?: RequestListener } = {};
   const server = createServer((req, res) => app.listener?.(req, res));
+  // Else Node closes a connection after five idle seconds, just as a busy client takes it up again.
+  server.keepAliveTimeout = 65_000;
   await new Promise<void>((resolve) => {
     server.listen(given.port ?? 0, '127.0.0.1', resolve);
   });
